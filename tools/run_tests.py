@@ -1,0 +1,179 @@
+"""Runs every test in every language and says in one line how it went. `make test` calls it.
+
+    python tools/run_tests.py [--strict] [--no-install] [SUITE ...]
+
+A test that cannot run on this machine is no failure, but it is never passed over in silence: it is
+listed by name at the end. A suite reports it with a line `NOT RUN: name (why)`. With --strict, any
+such test makes the run fail.
+"""
+
+from __future__ import annotations
+
+import argparse
+import contextlib
+import os
+import re
+import signal
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import programs
+
+ROOT = Path(__file__).resolve().parent.parent
+# The bound of one suite, in seconds: what hangs is cut while the run can still say what it was.
+SUITE_BOUND = 1500
+
+
+@dataclass
+class Tally:
+    """What a suite's output says about its tests."""
+
+    passed: int = 0
+    failed: int = 0
+    not_run: list[str] = field(default_factory=list)
+
+    def read(self, line: str) -> None:
+        """Take in one line of output: of libtest, of pytest, or a `NOT RUN:` of any test."""
+        if told := re.match(r"\s*NOT RUN: (.+)", line):
+            self.not_run.append(told[1].strip())
+        elif ignored := re.match(r"test (.+?) \.\.\. ignored(?:, (.+))?$", line):
+            self.not_run.append(f"{ignored[1]} ({ignored[2] or 'ignored'})")
+        elif libtest := re.match(r"test result: \w+\. (\d+) passed; (\d+) failed;", line):
+            self.passed += int(libtest[1])
+            self.failed += int(libtest[2])
+        elif re.match(r"=+ .* in [\d.]+s.* =+$", line):
+            for count, outcome in re.findall(r"(\d+) (passed|xfailed|failed|errors?)\b", line):
+                if outcome in ("passed", "xfailed"):
+                    self.passed += int(count)
+                else:
+                    self.failed += int(count)
+
+
+@dataclass
+class Suite:
+    """One command that runs tests. `counts` is false for a command that is itself one check."""
+
+    name: str
+    command: list[str]
+    counts: bool = True
+    # Exit codes besides 0 that are no failure.
+    fine: tuple[int, ...] = ()
+
+    def run(self, environment: dict[str, str]) -> Tally:
+        """Run the suite, its output shown as it comes, and count."""
+        print(f"\n-- {self.name}: {' '.join(self.command)}", flush=True)
+        began = time.monotonic()
+        tally = Tally()
+        status = _stream(self.command, environment, tally)
+        failed = status != 0 and status not in self.fine
+        if not self.counts:
+            tally.passed, tally.failed = (0, 1) if failed else (1, 0)
+        elif failed and tally.failed == 0:
+            # It did not compile, or it crashed: no test says so, and the total must.
+            tally.failed = 1
+        print(f"-- {self.name}: {time.monotonic() - began:.0f} s", flush=True)
+        return tally
+
+
+def suites() -> list[Suite]:
+    """List every suite, quickest answer first."""
+    python = sys.executable
+    locked = ["--locked"] if os.environ.get("CI") else []
+    # The extension module links against an interpreter's symbols: its tests are the Python tests.
+    rust = ["cargo", "test", "--workspace", "--exclude", "oxbridge-python", "--no-fail-fast"]
+    stubtest = [python, "-m", "mypy.stubtest", "--mypy-config-file", "pyproject.toml", "--concise"]
+    return [
+        Suite("stubs", [*stubtest, *_stubs()], counts=False),
+        # 5: no docstring holds an example.
+        Suite("docstrings", [python, "-m", "pytest", "--doctest-modules", "python"], fine=(5,)),
+        Suite("python", [python, "-m", "pytest"]),
+        # --show-output: a test that cannot run says so on its output, and passes.
+        Suite("rust", [*rust, *locked, "--", "--show-output"]),
+    ]
+
+
+def _stubs() -> list[str]:
+    """List the modules that have a stub. The others carry their types in their own source."""
+    top = ROOT / "python"
+    stubs = sorted(stub.relative_to(top).with_suffix("") for stub in top.rglob("*.pyi"))
+    return [".".join(stub.parts).removesuffix(".__init__") for stub in stubs]
+
+
+def main() -> int:
+    """Run the suites asked for and return the exit code."""
+    known = suites()
+    parser = argparse.ArgumentParser(description="Run the tests of every language.")
+    parser.add_argument("--strict", action="store_true", help="fail if any test cannot run")
+    parser.add_argument("--no-install", action="store_true", help="install no missing program")
+    parser.add_argument("suite", nargs="*", help=f"of {', '.join(s.name for s in known)}")
+    asked = parser.parse_args()
+    if unknown := set(asked.suite) - {suite.name for suite in known}:
+        parser.error(f"no suite is called {', '.join(sorted(unknown))}")
+
+    if not asked.no_install:
+        programs.install()
+    environment = {**os.environ, **programs.environment()}
+    tallies = [
+        suite.run(environment) for suite in known if not asked.suite or suite.name in asked.suite
+    ]
+    return report(tallies, strict=asked.strict)
+
+
+def report(tallies: Iterable[Tally], *, strict: bool) -> int:
+    """Print the sum of all suites; return the exit code it means."""
+    total = Tally()
+    for tally in tallies:
+        total.passed += tally.passed
+        total.failed += tally.failed
+        total.not_run += tally.not_run
+    print()
+    print(f"not run: {len(total.not_run)}")
+    for name in total.not_run:
+        print(f"  {name}")
+    if strict and total.not_run:
+        print("every test must run here, and the ones above did not")
+    print(f"{total.passed} passed, {total.failed} failed", flush=True)
+    return 1 if total.failed or (strict and total.not_run) or not total.passed else 0
+
+
+def _stream(command: list[str], environment: dict[str, str], tally: Tally) -> int:
+    """Run a command in the project's root, pass its output on as it comes, return its exit code."""
+    process = subprocess.Popen(
+        command,
+        cwd=ROOT,
+        env=environment,
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+        errors="replace",
+        # Its own group, so that what a test leaves running goes with it.
+        start_new_session=True,
+    )
+    cut = threading.Timer(SUITE_BOUND, _kill, [process])
+    cut.start()
+    try:
+        # stdout=PIPE above: the stream is there.
+        for line in process.stdout or ():
+            sys.stdout.write(line)
+            sys.stdout.flush()
+            tally.read(line.rstrip("\n"))
+        return process.wait()
+    finally:
+        cut.cancel()
+        _kill(process)
+
+
+def _kill(process: subprocess.Popen[str]) -> None:
+    """End the command's whole group, if any of it is left."""
+    with contextlib.suppress(ProcessLookupError):
+        os.killpg(process.pid, signal.SIGKILL)
+
+
+if __name__ == "__main__":
+    sys.exit(main())
