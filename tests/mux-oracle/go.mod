@@ -1,0 +1,3 @@
+module mux-oracle
+
+go 1.24
