@@ -1,0 +1,162 @@
+//! Response bodies: nothing, whole, streamed by a handler, or any other [`http_body::Body`].
+
+use std::pin::Pin;
+use std::task::{Context, Poll, ready};
+
+use bytes::Bytes;
+use http_body::{Frame, SizeHint};
+use http_body_util::BodyExt as _;
+use http_body_util::combinators::UnsyncBoxBody;
+
+use crate::conn::Underway;
+use crate::reply::{Outlet, Piece};
+
+/// What went wrong inside a body.
+pub type BoxError = Box<dyn std::error::Error + Send + Sync>;
+
+/// The body of a response.
+///
+/// ```
+/// use oxbridge::Body;
+/// use http_body::Body as _;
+/// assert_eq!(Body::from("four").size_hint().exact(), Some(4));
+/// assert!(Body::empty().is_end_stream());
+/// ```
+#[derive(Debug)]
+pub struct Body {
+    kind: Kind,
+    /// Keeps the connection busy until the body is done.
+    underway: Option<Underway>,
+}
+
+#[derive(Debug)]
+enum Kind {
+    Empty,
+    Whole(Bytes),
+    /// A handler writes it as it goes.
+    Streamed(Outlet),
+    Other(UnsyncBoxBody<Bytes, BoxError>),
+    /// Written by the handler, and the outlet is still to be put in by the service.
+    Announced,
+}
+
+impl Body {
+    /// No body.
+    pub fn empty() -> Self {
+        Kind::Empty.into()
+    }
+
+    /// Any other body, a stream of tower's for example.
+    pub fn new<B>(body: B) -> Self
+    where
+        B: http_body::Body<Data = Bytes> + Send + 'static,
+        B::Error: Into<BoxError>,
+    {
+        Kind::Other(body.map_err(Into::into).boxed_unsync()).into()
+    }
+
+    /// A body that will stream through the exchange's own reply.
+    pub(crate) fn announced() -> Self {
+        Kind::Announced.into()
+    }
+
+    /// Gives an announced body the outlet it streams from; any other body drops it.
+    pub(crate) fn attach(&mut self, outlet: Outlet) {
+        if matches!(self.kind, Kind::Announced) {
+            self.kind = Kind::Streamed(outlet);
+        }
+    }
+
+    /// Keeps the exchange under way until this body is done.
+    pub(crate) fn keep(&mut self, underway: Underway) {
+        self.underway = Some(underway);
+    }
+}
+
+impl From<Kind> for Body {
+    fn from(kind: Kind) -> Self {
+        Body {
+            kind,
+            underway: None,
+        }
+    }
+}
+
+impl From<Bytes> for Body {
+    fn from(bytes: Bytes) -> Self {
+        if bytes.is_empty() {
+            Kind::Empty
+        } else {
+            Kind::Whole(bytes)
+        }
+        .into()
+    }
+}
+
+impl From<Vec<u8>> for Body {
+    fn from(bytes: Vec<u8>) -> Self {
+        Bytes::from(bytes).into()
+    }
+}
+
+impl From<String> for Body {
+    fn from(text: String) -> Self {
+        Bytes::from(text).into()
+    }
+}
+
+impl From<&'static str> for Body {
+    fn from(text: &'static str) -> Self {
+        Bytes::from_static(text.as_bytes()).into()
+    }
+}
+
+impl From<&'static [u8]> for Body {
+    fn from(bytes: &'static [u8]) -> Self {
+        Bytes::from_static(bytes).into()
+    }
+}
+
+impl http_body::Body for Body {
+    type Data = Bytes;
+    type Error = BoxError;
+
+    fn poll_frame(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+    ) -> Poll<Option<Result<Frame<Bytes>, BoxError>>> {
+        match &mut self.kind {
+            Kind::Empty | Kind::Announced => Poll::Ready(None),
+            Kind::Whole(bytes) => {
+                let bytes = std::mem::take(bytes);
+                self.kind = Kind::Empty;
+                Poll::Ready(Some(Ok(Frame::data(bytes))))
+            }
+            Kind::Streamed(outlet) => {
+                Poll::Ready(ready!(outlet.poll_chunk(cx)).map(|piece| match piece {
+                    Ok(Piece::Data(bytes)) => Ok(Frame::data(bytes)),
+                    Ok(Piece::Trailers(trailers)) => Ok(Frame::trailers(trailers)),
+                    Err(aborted) => Err(aborted.into()),
+                }))
+            }
+            Kind::Other(body) => Pin::new(body).poll_frame(cx),
+        }
+    }
+
+    fn is_end_stream(&self) -> bool {
+        match &self.kind {
+            Kind::Empty | Kind::Announced => true,
+            Kind::Whole(_) | Kind::Streamed(_) => false,
+            Kind::Other(body) => body.is_end_stream(),
+        }
+    }
+
+    fn size_hint(&self) -> SizeHint {
+        match &self.kind {
+            Kind::Empty | Kind::Announced => SizeHint::with_exact(0),
+            Kind::Whole(bytes) => SizeHint::with_exact(bytes.len() as u64),
+            Kind::Streamed(_) => SizeHint::default(),
+            Kind::Other(body) => body.size_hint(),
+        }
+    }
+}

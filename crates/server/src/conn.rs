@@ -1,0 +1,386 @@
+//! One connection as the rest of the server sees it: who is at the other end, what it is doing, and
+//! since when, so that a sweep over all of them finds the ones that have run out of time.
+//!
+//! No timer belongs to a connection. It notes the phase it is in with a coarse clock (one relaxed
+//! store), and [`Sweep`] looks at every connection a few times within the shortest timeout: a request
+//! costs no timer, and ten thousand idle connections cost one pass over ten thousand small structures.
+
+use std::sync::atomic::{
+    AtomicBool, AtomicU8, AtomicU32,
+    Ordering::{Relaxed, SeqCst},
+    fence,
+};
+use std::sync::{Arc, Mutex, OnceLock};
+use std::task::Waker;
+use std::time::{Duration, Instant};
+
+use crate::limits::Limits;
+use crate::listen::{LocalAddr, PeerAddr};
+use crate::sync::lock;
+use crate::tls::TlsInfo;
+
+/// Milliseconds since the reactor started, as of the last sweep: reading it costs a load.
+#[derive(Debug)]
+pub(crate) struct Clock {
+    start: Instant,
+    now: AtomicU32,
+}
+
+impl Clock {
+    pub(crate) fn new() -> Self {
+        // 1, because 0 means "not since" in `Conn::write_since`.
+        Clock {
+            start: Instant::now(),
+            now: AtomicU32::new(1),
+        }
+    }
+
+    pub(crate) fn now(&self) -> u32 {
+        self.now.load(Relaxed)
+    }
+
+    /// Wraps after 49 days; ages are computed by wrapping subtraction, so only an age may not reach that.
+    pub(crate) fn update(&self) -> u32 {
+        #[expect(
+            clippy::cast_possible_truncation,
+            reason = "wrapping is meant, see above"
+        )]
+        let now = (self.start.elapsed().as_millis() as u32).max(1);
+        self.now.store(now, Relaxed);
+        now
+    }
+}
+
+/// What a connection waits for from its client.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[repr(u8)]
+enum Phase {
+    /// Accepted, or the first byte of a request has come: the rest of the head is due.
+    Head = 0,
+    /// Between requests.
+    Idle = 1,
+    /// At least one exchange is under way.
+    Busy = 2,
+}
+
+/// What the connection's task is told to do at its next poll.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+#[repr(u8)]
+pub(crate) enum Order {
+    /// Carry on.
+    Serve = 0,
+    /// Finish what is under way and close: no keep-alive, GOAWAY.
+    Drain = 1,
+    /// Close now.
+    Cut = 2,
+}
+
+/// One connection: shared by its task, its exchanges and the sweep.
+#[derive(Debug)]
+pub(crate) struct Conn {
+    pub(crate) peer: PeerAddr,
+    pub(crate) local: Arc<LocalAddr>,
+    pub(crate) tls: OnceLock<TlsInfo>,
+    clock: Arc<Clock>,
+    exchanges: AtomicU32,
+    phase: AtomicU8,
+    since: AtomicU32,
+    /// How many readers wait for bytes of a request body.
+    readers: AtomicU32,
+    /// When the last byte came, or the first reader began to wait.
+    read_at: AtomicU32,
+    /// When the client stopped taking bytes; 0 while it takes them.
+    write_since: AtomicU32,
+    order: AtomicU8,
+    /// The task's own waker: it stays the same for the life of a task.
+    task: OnceLock<Waker>,
+    informational: AtomicBool,
+    /// Serialized 1xx heads that wait to be written. Guarded by `informational`: false means empty.
+    interim: Mutex<Vec<u8>>,
+    /// What is wrong with the framing of a body that came on this connection.
+    fault: OnceLock<&'static str>,
+}
+
+impl Conn {
+    pub(crate) fn new(peer: PeerAddr, local: Arc<LocalAddr>, clock: Arc<Clock>) -> Self {
+        let now = clock.now();
+        Conn {
+            peer,
+            local,
+            tls: OnceLock::new(),
+            clock,
+            exchanges: AtomicU32::new(0),
+            phase: AtomicU8::new(Phase::Head as u8),
+            since: AtomicU32::new(now),
+            readers: AtomicU32::new(0),
+            read_at: AtomicU32::new(now),
+            write_since: AtomicU32::new(0),
+            order: AtomicU8::new(Order::Serve as u8),
+            task: OnceLock::new(),
+            informational: AtomicBool::new(false),
+            interim: Mutex::new(Vec::new()),
+            fault: OnceLock::new(),
+        }
+    }
+
+    pub(crate) fn is_tls(&self) -> bool {
+        self.tls.get().is_some()
+    }
+
+    /// Bytes came from the client.
+    pub(crate) fn on_read(&self) {
+        if self.phase.load(Relaxed) == Phase::Idle as u8 {
+            self.since.store(self.clock.now(), Relaxed);
+            self.phase.store(Phase::Head as u8, Relaxed);
+        }
+        if self.readers.load(Relaxed) != 0 {
+            self.read_at.store(self.clock.now(), Relaxed);
+        }
+    }
+
+    /// The client's window or the socket's buffer is full (`true`), or took bytes again (`false`).
+    pub(crate) fn on_write(&self, blocked: bool) {
+        let since = self.write_since.load(Relaxed);
+        if blocked && since == 0 {
+            self.write_since.store(self.clock.now(), Relaxed);
+        } else if !blocked && since != 0 {
+            self.write_since.store(0, Relaxed);
+        }
+    }
+
+    /// A request head is complete.
+    pub(crate) fn begin_exchange(self: &Arc<Self>) -> Underway {
+        self.exchanges.fetch_add(1, Relaxed);
+        self.phase.store(Phase::Busy as u8, Relaxed);
+        Underway(self.clone())
+    }
+
+    /// Whether an exchange is under way.
+    pub(crate) fn is_busy(&self) -> bool {
+        self.exchanges.load(Relaxed) != 0
+    }
+
+    /// HTTP is over; what follows has a time bound of its own.
+    pub(crate) fn begin_farewell(&self) {
+        self.phase.store(Phase::Busy as u8, Relaxed);
+    }
+
+    /// Somebody waits for bytes of a request body until the guard is dropped.
+    pub(crate) fn begin_reading(self: &Arc<Self>) -> Reading {
+        if self.readers.fetch_add(1, Relaxed) == 0 {
+            self.read_at.store(self.clock.now(), Relaxed);
+        }
+        Reading(self.clone())
+    }
+
+    pub(crate) fn order(&self) -> Order {
+        match self.order.load(Relaxed) {
+            0 => Order::Serve,
+            1 => Order::Drain,
+            _ => Order::Cut,
+        }
+    }
+
+    /// Gives an order; the last word of two is the stronger.
+    pub(crate) fn give_order(&self, order: Order) {
+        if self.order.fetch_max(order as u8, Relaxed) < order as u8 {
+            // Pairs with the fence in `set_task`: either the task sees the order, or we see its waker.
+            fence(SeqCst);
+            self.wake();
+        }
+    }
+
+    /// Keeps the task's waker. Later calls do nothing.
+    pub(crate) fn set_task(&self, waker: &Waker) {
+        if self.task.get().is_none() {
+            // A second task cannot come: a connection has one.
+            let _ = self.task.set(waker.clone());
+            fence(SeqCst);
+        }
+    }
+
+    fn wake(&self) {
+        if let Some(task) = self.task.get() {
+            task.wake_by_ref();
+        }
+    }
+
+    /// Queues an informational response (RFC 9110 §15.2) and wakes the task to write it.
+    pub(crate) fn send_interim(&self, head: &[u8]) {
+        lock(&self.interim).extend_from_slice(head);
+        self.informational.store(true, Relaxed);
+        self.wake();
+    }
+
+    /// The informational responses that wait, if any: a load where there are none.
+    pub(crate) fn take_interim(&self) -> Option<Vec<u8>> {
+        if !self.informational.load(Relaxed) {
+            return None;
+        }
+        let mut interim = lock(&self.interim);
+        self.informational.store(false, Relaxed);
+        Some(std::mem::take(&mut *interim)).filter(|bytes| !bytes.is_empty())
+    }
+
+    /// Notes that a body's framing is wrong; the first fault stays.
+    pub(crate) fn set_fault(&self, fault: &'static str) {
+        // A later fault is a consequence of the first.
+        let _ = self.fault.set(fault);
+    }
+
+    pub(crate) fn fault(&self) -> Option<&'static str> {
+        self.fault.get().copied()
+    }
+
+    /// Why this connection is out of time at `now`, if it is.
+    fn overdue(&self, now: u32, limits: &Limits) -> Option<&'static str> {
+        let older = |since: u32, bound: Duration| {
+            // A connection may be newer than the clock that the sweep just read.
+            let age = now.wrapping_sub(since);
+            age < u32::MAX / 2 && u128::from(age) >= bound.as_millis()
+        };
+        let write_since = self.write_since.load(Relaxed);
+        if write_since != 0 && older(write_since, limits.write_timeout) {
+            return Some("the client took no bytes within the write timeout");
+        }
+        if self.readers.load(Relaxed) != 0 && older(self.read_at.load(Relaxed), limits.body_timeout)
+        {
+            return Some("no byte of a request body came within the body timeout");
+        }
+        let since = self.since.load(Relaxed);
+        match self.phase.load(Relaxed) {
+            p if p == Phase::Head as u8 && older(since, limits.header_timeout) => {
+                Some("no whole request head came within the header timeout")
+            }
+            p if p == Phase::Idle as u8 && older(since, limits.keep_alive_timeout) => {
+                // An HTTP/2 client that answers no GOAWAY is not waited for for ever.
+                let last = limits.keep_alive_timeout + limits.header_timeout;
+                Some(if older(since, last) {
+                    "idle, and deaf"
+                } else {
+                    IDLE
+                })
+            }
+            _ => None,
+        }
+    }
+}
+
+/// An exchange under way on a connection; dropped when its response has been handed to the protocol
+/// to the last byte, or when the exchange was given up.
+#[derive(Debug)]
+pub(crate) struct Underway(Arc<Conn>);
+
+impl Drop for Underway {
+    fn drop(&mut self) {
+        if self.0.exchanges.fetch_sub(1, Relaxed) == 1 {
+            self.0.since.store(self.0.clock.now(), Relaxed);
+            self.0.phase.store(Phase::Idle as u8, Relaxed);
+        }
+    }
+}
+
+/// Somebody waits for a request body; see [`Conn::begin_reading`].
+#[derive(Debug)]
+pub(crate) struct Reading(Arc<Conn>);
+
+impl Drop for Reading {
+    fn drop(&mut self) {
+        self.0.readers.fetch_sub(1, Relaxed);
+    }
+}
+
+/// Every connection of a reactor.
+#[derive(Debug)]
+pub(crate) struct Sweep {
+    pub(crate) clock: Arc<Clock>,
+    conns: Mutex<Conns>,
+}
+
+#[derive(Debug, Default)]
+struct Conns {
+    /// Slots by number; a connection keeps its number, so that it leaves in constant time.
+    slots: Vec<Option<Arc<Conn>>>,
+    free: Vec<usize>,
+    draining: bool,
+}
+
+impl Sweep {
+    pub(crate) fn new() -> Self {
+        Sweep {
+            clock: Arc::new(Clock::new()),
+            conns: Mutex::new(Conns::default()),
+        }
+    }
+
+    /// Adds a connection; it leaves when the returned guard is dropped.
+    pub(crate) fn enter(self: &Arc<Self>, conn: Arc<Conn>) -> Entered {
+        let mut conns = lock(&self.conns);
+        if conns.draining {
+            conn.give_order(Order::Drain);
+        }
+        let slot = conns.free.pop().unwrap_or_else(|| {
+            conns.slots.push(None);
+            conns.slots.len() - 1
+        });
+        conns.slots[slot] = Some(conn);
+        Entered {
+            sweep: self.clone(),
+            slot,
+        }
+    }
+
+    /// How many connections there are.
+    pub(crate) fn len(&self) -> usize {
+        let conns = lock(&self.conns);
+        conns.slots.len() - conns.free.len()
+    }
+
+    /// Cuts the connections that are out of time.
+    pub(crate) fn pass(&self, limits: &Limits) {
+        let now = self.clock.update();
+        for conn in lock(&self.conns).slots.iter().flatten() {
+            if let Some(why) = conn.overdue(now, limits) {
+                tracing::debug!(peer = %conn.peer, "connection closed: {why}");
+                // An idle HTTP/2 client is told by GOAWAY; an idle HTTP/1 connection just closes; one
+                // that owes us bytes, or does not take ours, is cut.
+                conn.give_order(if why == IDLE {
+                    Order::Drain
+                } else {
+                    Order::Cut
+                });
+            }
+        }
+    }
+
+    /// Gives every connection, and those that come later, the order to drain; or cuts them all.
+    pub(crate) fn order_all(&self, order: Order) {
+        let mut conns = lock(&self.conns);
+        conns.draining = true;
+        for conn in conns.slots.iter().flatten() {
+            conn.give_order(order);
+        }
+    }
+}
+
+/// A connection's place in the sweep; see [`Sweep::enter`].
+#[derive(Debug)]
+pub(crate) struct Entered {
+    sweep: Arc<Sweep>,
+    slot: usize,
+}
+
+impl Drop for Entered {
+    fn drop(&mut self) {
+        let mut conns = lock(&self.sweep.conns);
+        conns.slots[self.slot] = None;
+        conns.free.push(self.slot);
+        if conns.free.len() == conns.slots.len() {
+            conns.slots.clear();
+            conns.free.clear();
+        }
+    }
+}
+
+/// The one reason to close a connection that is nobody's fault.
+const IDLE: &str = "idle";

@@ -1,0 +1,223 @@
+//! The life of one connection: handshake, protocol, requests, farewell.
+
+use std::future::poll_fn;
+use std::io;
+use std::pin::pin;
+use std::sync::Arc;
+use std::task::{Context, Poll};
+use std::time::Duration;
+
+use hyper::server::conn::{http1, http2};
+use hyper_util::rt::TokioExecutor;
+use tokio::io::ReadBuf;
+use tokio_rustls::TlsAcceptor as Handshake;
+
+use crate::conn::{Conn, Order};
+use crate::guard::{Guard, HeadLimits, Reject};
+use crate::limits::Limits;
+use crate::listen::Accepted;
+use crate::reactor::Shared;
+use crate::service::Service;
+use crate::stream::{Farewell, Socket, Stream};
+use crate::tls::{TlsAcceptor, TlsInfo};
+
+/// What an HTTP/2 client with prior knowledge sends first (RFC 9113 §3.4).
+const PREFACE: &[u8] = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n";
+/// How long a client may take to read a last answer and close its side.
+const LINGER: Duration = Duration::from_secs(2);
+
+/// Serves one connection to its end.
+pub(crate) async fn serve(
+    shared: Arc<Shared>,
+    accepted: Accepted,
+    conn: Arc<Conn>,
+    tls: Option<TlsAcceptor>,
+) {
+    let peer = conn.peer.clone();
+    let Some(Err(e)) = until_cut(&conn, run(&shared, accepted, &conn, tls)).await else {
+        return;
+    };
+    tracing::debug!(%peer, "connection ended: {e}");
+}
+
+/// Polls `work` until it is done, or until the connection is to be cut.
+async fn until_cut<F: Future>(conn: &Conn, work: F) -> Option<F::Output> {
+    let mut work = pin!(work);
+    poll_fn(|cx| {
+        conn.set_task(cx.waker());
+        if conn.order() == Order::Cut {
+            return Poll::Ready(None);
+        }
+        work.as_mut().poll(cx).map(Some)
+    })
+    .await
+}
+
+type Failure = Box<dyn std::error::Error + Send + Sync>;
+
+async fn run(
+    shared: &Arc<Shared>,
+    accepted: Accepted,
+    conn: &Arc<Conn>,
+    tls: Option<TlsAcceptor>,
+) -> Result<(), Failure> {
+    let Some(tls) = tls else {
+        let mut socket = match accepted {
+            Accepted::Tcp(tcp) => Socket::Tcp(tcp),
+            Accepted::Unix(unix) => Socket::Unix(unix),
+        };
+        let (start, is_h2) = sniff_preface(&mut socket, conn).await?;
+        return speak(shared, socket, conn, start, is_h2).await;
+    };
+    // The sweep bounds the time: until the first request the connection is in its head phase.
+    let handshake = Handshake::from(tls.current());
+    let (socket, info) = match accepted {
+        Accepted::Tcp(tcp) => {
+            let stream = Box::pin(handshake.accept(tcp)).await?;
+            let info = TlsInfo::from_connection(stream.get_ref().1);
+            (Socket::TlsTcp(Box::new(stream)), info)
+        }
+        Accepted::Unix(unix) => {
+            let stream = Box::pin(handshake.accept(unix)).await?;
+            let info = TlsInfo::from_connection(stream.get_ref().1);
+            (Socket::TlsUnix(Box::new(stream)), info)
+        }
+    };
+    let is_h2 = info.alpn.as_deref() == Some("h2");
+    // Nobody else sets it.
+    let _ = conn.tls.set(info);
+    speak(shared, socket, conn, Vec::new(), is_h2).await
+}
+
+/// Reads until it is clear whether the client speaks HTTP/2; gives what it read.
+async fn sniff_preface(socket: &mut Socket, conn: &Conn) -> io::Result<(Vec<u8>, bool)> {
+    let mut start = [0; PREFACE.len()];
+    let mut len = 0;
+    loop {
+        let mut buf = ReadBuf::new(&mut start[len..]);
+        poll_fn(|cx| {
+            if conn.order() == Order::Drain {
+                // Nothing has been asked yet, so nothing is owed.
+                return Poll::Ready(Err(io::ErrorKind::ConnectionAborted.into()));
+            }
+            socket.poll_read(cx, &mut buf)
+        })
+        .await?;
+        let n = buf.filled().len();
+        len += n;
+        let same = start[..len] == PREFACE[..len];
+        if n == 0 || !same || len == PREFACE.len() {
+            return Ok((start[..len].to_vec(), same && len == PREFACE.len()));
+        }
+    }
+}
+
+async fn speak(
+    shared: &Arc<Shared>,
+    socket: Socket,
+    conn: &Arc<Conn>,
+    start: Vec<u8>,
+    is_h2: bool,
+) -> Result<(), Failure> {
+    let guard = (!is_h2).then(|| Guard::new(head_limits(&shared.limits)));
+    let stream = Stream::new(socket, conn.clone(), guard, start);
+    let service = Service {
+        shared: shared.clone(),
+        conn: conn.clone(),
+    };
+    if is_h2 {
+        // Boxed, so that the many HTTP/1 connections do not carry room for it.
+        Box::pin(speak_h2(&shared.limits, stream, service, conn)).await
+    } else {
+        speak_h1(&shared.limits, stream, service, conn).await
+    }
+}
+
+fn head_limits(limits: &Limits) -> HeadLimits {
+    HeadLimits {
+        max_head_bytes: u32::try_from(limits.max_head_bytes).unwrap_or(u32::MAX),
+        max_target_bytes: u32::try_from(limits.max_target_bytes).unwrap_or(u32::MAX),
+        max_headers: u16::try_from(limits.max_headers).unwrap_or(u16::MAX),
+        max_chunk_line: 4096,
+    }
+}
+
+async fn speak_h1(
+    limits: &Limits,
+    stream: Stream,
+    service: Service,
+    conn: &Conn,
+) -> Result<(), Failure> {
+    let mut builder = http1::Builder::new();
+    builder
+        .header_read_timeout(None)
+        // The guard bounds heads by bytes; this must not bite first.
+        .max_buf_size((limits.max_head_bytes + 1024).max(64 << 10));
+    if limits.max_headers > 100 {
+        // hyper's parser has room for 100 without an allocation.
+        builder.max_headers(limits.max_headers);
+    }
+    let mut http = builder.serve_connection(stream, service);
+    let mut told = false;
+    let served = poll_fn(|cx| {
+        if conn.order() == Order::Drain && !told {
+            told = true;
+            std::pin::Pin::new(&mut http).graceful_shutdown();
+        }
+        http.poll_without_shutdown(cx)
+    })
+    .await;
+    let stream = http.into_parts().io;
+    let answer = stream.rejected().and_then(refusal).unwrap_or_default();
+    if answer.is_empty() && stream.ended() {
+        return served.map_err(Into::into);
+    }
+    conn.begin_farewell();
+    // What goes wrong now concerns nobody: the client has all its answers, or has gone.
+    let _ = tokio::time::timeout(LINGER, Farewell::new(stream.into_socket(), answer)).await;
+    served.map_err(Into::into)
+}
+
+/// The answer to a message that the guard rejected, unless a handler has that message and answers it.
+fn refusal(reject: &Reject) -> Option<Vec<u8>> {
+    if reject.in_body && reject.started_earlier {
+        return None;
+    }
+    let reason = http::StatusCode::from_u16(reject.status)
+        .ok()
+        .and_then(|s| s.canonical_reason())
+        .unwrap_or("");
+    let text = format!("{reason}: {}\n", reject.reason);
+    let head = format!(
+        "HTTP/1.1 {} {reason}\r\ncontent-type: text/plain; charset=utf-8\r\nconnection: close\r\ncontent-length: {}\r\ndate: {}\r\n\r\n",
+        reject.status,
+        text.len(),
+        httpdate::fmt_http_date(std::time::SystemTime::now()),
+    );
+    Some((head + &text).into_bytes())
+}
+
+async fn speak_h2(
+    limits: &Limits,
+    stream: Stream,
+    service: Service,
+    conn: &Conn,
+) -> Result<(), Failure> {
+    let mut builder = http2::Builder::new(TokioExecutor::new());
+    builder
+        .max_concurrent_streams(limits.h2_max_streams)
+        .max_pending_accept_reset_streams(limits.h2_max_resets)
+        .max_header_list_size(u32::try_from(limits.max_head_bytes).unwrap_or(u32::MAX))
+        .max_send_buf_size(limits.write_ahead.max(16 << 10));
+    let mut http = pin!(builder.serve_connection(stream, service));
+    let mut told = false;
+    poll_fn(|cx: &mut Context<'_>| {
+        if conn.order() == Order::Drain && !told {
+            told = true;
+            http.as_mut().graceful_shutdown();
+        }
+        http.as_mut().poll(cx)
+    })
+    .await
+    .map_err(Into::into)
+}

@@ -1,0 +1,564 @@
+//! Leader/Followers: the threads that take the reactor's turns and run the handlers.
+//!
+//! One thread, the leader, takes a turn and then runs the handlers of the batch itself, so that a
+//! handler which does not block costs no hand-off. A watchdog gives the leadership to another thread as
+//! soon as one handler has held the leader for about a millisecond, and a handler that is about to wait
+//! for its client gives it away itself ([`step_down`]). What is left of the batch goes with it.
+//!
+//! A route whose handler has held up a leader is remembered for a while: its requests go to a follower
+//! straight away, so that sixty sleepers cost one promotion and not sixty.
+//!
+//! The number of threads is bounded. When all are busy, the watchdog itself takes the turns (it runs no
+//! handlers), exchanges wait in a queue, and past its bound the service answers 503.
+//!
+//! After D. Schmidt et al., *Pattern-Oriented Software Architecture*, volume 2, "Leader/Followers".
+
+use std::cell::{Cell, RefCell};
+use std::collections::VecDeque;
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::atomic::{
+    AtomicBool, AtomicU32,
+    Ordering::{Acquire, Relaxed, Release, SeqCst},
+};
+use std::sync::{Arc, Condvar, Mutex};
+use std::task::Waker;
+use std::time::{Duration, Instant};
+
+use crate::reactor::{Job, Reactor, Wait};
+use crate::sync::lock;
+
+/// How worker threads meet the language that handlers are written in.
+///
+/// A thread enters the interpreter once, for its whole life, and leaves it while it waits.
+pub trait Host: Send + Sync + 'static {
+    /// Runs `work` on a new worker thread; returns when `work` does.
+    fn thread(&self, work: &mut (dyn FnMut() + Send)) {
+        work();
+    }
+
+    /// Runs `wait`, in which no handler runs and which may take long.
+    fn idle(&self, wait: &mut (dyn FnMut() + Send)) {
+        wait();
+    }
+}
+
+/// Handlers in Rust need no ceremony.
+#[derive(Clone, Copy, Debug, Default)]
+#[non_exhaustive]
+pub struct Native;
+
+impl Host for Native {}
+
+/// How long a handler may hold the leader: between one and two of these.
+const BEAT: Duration = Duration::from_micros(600);
+/// The watchdog sleeps after this many beats in which no handler ran.
+const QUIET_BEATS: u32 = 100;
+/// A follower without work ends after this long, if another one is idle too.
+const IDLE: Duration = Duration::from_secs(20);
+/// How many quick requests a slow route needs before its handlers run on the leader again.
+const SLOW: u32 = 32;
+/// What counts as quick.
+const QUICK: Duration = Duration::from_micros(300);
+
+/// The threads of one reactor; see the module.
+pub(crate) struct Crew {
+    reactor: Reactor,
+    host: Arc<dyn Host>,
+    max_threads: usize,
+    deck: Mutex<Deck>,
+    roster: Mutex<Roster>,
+    /// Signalled when a thread ends.
+    left: Condvar,
+    watch: Condvar,
+    /// The watchdog sleeps until it is roused.
+    dormant: AtomicBool,
+}
+
+/// Who leads, and the wake-ups that the next turn owes. Locked for every response; never while locking
+/// anything else.
+struct Deck {
+    leader: Option<Arc<Worker>>,
+    done: Vec<Waker>,
+}
+
+/// Who is there. Locked before the deck where both are needed.
+#[derive(Default)]
+struct Roster {
+    /// Followers that wait, the one that worked last at the end: its caches are warm.
+    idle: Vec<Arc<Worker>>,
+    /// Worker threads alive.
+    threads: usize,
+    next_id: u32,
+    /// Exchanges that wait for a thread.
+    backlog: VecDeque<Job>,
+    /// No more work will come.
+    closed: bool,
+}
+
+/// One worker thread, as the others see it.
+struct Worker {
+    /// Odd while a handler runs, and another number for each.
+    beat: AtomicU32,
+    /// The route of the handler that runs.
+    route: AtomicU32,
+    /// Whether it leads. Written under the deck's lock.
+    leads: AtomicBool,
+    order: Mutex<Option<Order>>,
+    ordered: Condvar,
+}
+
+enum Order {
+    Lead,
+    Run(Job),
+    Leave,
+}
+
+impl Worker {
+    fn new() -> Arc<Self> {
+        Arc::new(Worker {
+            beat: AtomicU32::new(0),
+            route: AtomicU32::new(0),
+            leads: AtomicBool::new(false),
+            order: Mutex::new(None),
+            ordered: Condvar::new(),
+        })
+    }
+
+    fn give(&self, order: Order) {
+        *lock(&self.order) = Some(order);
+        self.ordered.notify_one();
+    }
+}
+
+/// The seat of a worker thread, so that code deep inside a handler finds it.
+struct Seat {
+    crew: Arc<Crew>,
+    worker: Arc<Worker>,
+}
+
+thread_local! {
+    static SEAT: RefCell<Option<Seat>> = const { RefCell::new(None) };
+    /// Whether this thread runs a handler outside the reactor.
+    static HANDLING: Cell<bool> = const { Cell::new(false) };
+}
+
+/// Wakes a connection's task. On the leader, while it runs a batch, that waits for the next turn: then
+/// it happens inside the runtime and costs no system call.
+pub(crate) fn wake(task: Waker) {
+    let direct = if HANDLING.get() {
+        SEAT.with_borrow(|seat| {
+            let Some(seat) = seat else { return Some(task) };
+            let mut deck = lock(&seat.crew.deck);
+            if seat.worker.leads.load(Relaxed) {
+                deck.done.push(task);
+                None
+            } else {
+                Some(task)
+            }
+        })
+    } else {
+        Some(task)
+    };
+    if let Some(task) = direct {
+        task.wake();
+    }
+}
+
+/// Called by a handler that is about to wait: somebody else takes the turns from here on. Does nothing
+/// on a thread that does not lead.
+pub(crate) fn step_down() {
+    if !HANDLING.get() {
+        return;
+    }
+    SEAT.with_borrow(|seat| {
+        if let Some(seat) = seat
+            && seat.worker.leads.load(Acquire)
+        {
+            seat.crew.promote_from(&seat.worker);
+        }
+    });
+}
+
+impl Crew {
+    /// Starts the watchdog and the first leader.
+    pub(crate) fn start(
+        reactor: Reactor,
+        host: Arc<dyn Host>,
+        max_threads: usize,
+        name: &str,
+    ) -> std::io::Result<Arc<Crew>> {
+        let crew = Arc::new(Crew {
+            reactor,
+            host,
+            max_threads: max_threads.max(1),
+            deck: Mutex::new(Deck {
+                leader: None,
+                done: Vec::new(),
+            }),
+            roster: Mutex::default(),
+            left: Condvar::new(),
+            watch: Condvar::new(),
+            dormant: AtomicBool::new(false),
+        });
+        let worker = Worker::new();
+        crew.spawn(&mut lock(&crew.roster), worker, Order::Lead)?;
+        let watchdog = crew.clone();
+        std::thread::Builder::new()
+            .name(format!("{name}-watch"))
+            .stack_size(256 << 10)
+            .spawn(move || watchdog.watch())?;
+        Ok(crew)
+    }
+
+    pub(crate) fn reactor(&self) -> &Reactor {
+        &self.reactor
+    }
+
+    /// Waits until every thread has ended, at most until `deadline`; says whether they have.
+    pub(crate) fn wait_ended(&self, deadline: Option<Instant>) -> bool {
+        let mut roster = lock(&self.roster);
+        loop {
+            if roster.closed && roster.threads == 0 {
+                return true;
+            }
+            roster = match deadline {
+                None => self
+                    .left
+                    .wait(roster)
+                    .unwrap_or_else(std::sync::PoisonError::into_inner),
+                Some(deadline) => {
+                    let left = deadline.saturating_duration_since(Instant::now());
+                    if left.is_zero() {
+                        return false;
+                    }
+                    self.left
+                        .wait_timeout(roster, left)
+                        .unwrap_or_else(std::sync::PoisonError::into_inner)
+                        .0
+                }
+            };
+        }
+    }
+
+    fn spawn(
+        self: &Arc<Self>,
+        roster: &mut Roster,
+        worker: Arc<Worker>,
+        first: Order,
+    ) -> std::io::Result<()> {
+        if matches!(first, Order::Lead) {
+            self.seat_leader(&worker);
+        }
+        worker.give(first);
+        roster.next_id += 1;
+        let crew = self.clone();
+        std::thread::Builder::new()
+            .name(format!("oxbridge-{}", roster.next_id))
+            .spawn(move || {
+                let host = crew.host.clone();
+                host.thread(&mut || crew.work(&worker));
+                SEAT.with_borrow_mut(Option::take);
+                let mut roster = lock(&crew.roster);
+                roster.threads -= 1;
+                crew.left.notify_all();
+            })?;
+        roster.threads += 1;
+        Ok(())
+    }
+
+    /// Makes `worker` the leader on paper, and wakes what the last leader left to wake.
+    fn seat_leader(&self, worker: &Arc<Worker>) {
+        let mut deck = lock(&self.deck);
+        if let Some(old) = deck.leader.replace(worker.clone()) {
+            old.leads.store(false, Release);
+        }
+        worker.leads.store(true, Release);
+        let done = std::mem::take(&mut deck.done);
+        drop(deck);
+        done.into_iter().for_each(Waker::wake);
+    }
+
+    /// The life of a worker thread.
+    fn work(self: &Arc<Self>, worker: &Arc<Worker>) {
+        SEAT.set(Some(Seat {
+            crew: self.clone(),
+            worker: worker.clone(),
+        }));
+        loop {
+            let mut order = None;
+            self.host
+                .idle(&mut || order = Some(self.next_order(worker)));
+            match order {
+                Some(Order::Lead) => self.lead(worker),
+                Some(Order::Run(job)) => {
+                    self.run_apart(job);
+                }
+                Some(Order::Leave) | None => return,
+            }
+            if !self.rejoin(worker) {
+                return;
+            }
+        }
+    }
+
+    /// Waits for something to do.
+    fn next_order(&self, worker: &Arc<Worker>) -> Order {
+        let mut order = lock(&worker.order);
+        loop {
+            if let Some(order) = order.take() {
+                return order;
+            }
+            let (next, timeout) = worker
+                .ordered
+                .wait_timeout(order, IDLE)
+                .unwrap_or_else(std::sync::PoisonError::into_inner);
+            order = next;
+            if timeout.timed_out() && order.is_none() {
+                drop(order);
+                let mut roster = lock(&self.roster);
+                if roster.idle.len() > 1
+                    && let Some(place) = roster.idle.iter().position(|w| Arc::ptr_eq(w, worker))
+                {
+                    roster.idle.remove(place);
+                    return Order::Leave;
+                }
+                // Somebody took us off the idle list: the order is on its way.
+                drop(roster);
+                order = lock(&worker.order);
+            }
+        }
+    }
+
+    /// After a job that was not the leader's, or a lost leadership: more work, or a place among the
+    /// followers. False when the thread should end.
+    fn rejoin(self: &Arc<Self>, worker: &Arc<Worker>) -> bool {
+        loop {
+            let mut roster = lock(&self.roster);
+            if let Some(job) = roster.backlog.pop_front() {
+                drop(roster);
+                self.run_apart(job);
+                continue;
+            }
+            if roster.closed {
+                return false;
+            }
+            if lock(&self.deck).leader.is_none() {
+                // The watchdog takes the turns for want of a thread: relieve it.
+                self.seat_leader(worker);
+                drop(roster);
+                self.reactor.interrupt();
+                self.lead(worker);
+                continue;
+            }
+            roster.idle.push(worker.clone());
+            return true;
+        }
+    }
+
+    /// Takes turns and runs handlers until somebody else leads or all is done.
+    fn lead(self: &Arc<Self>, worker: &Arc<Worker>) {
+        // Whoever led before may have left tasks to poll and exchanges to run: first the tasks.
+        self.turn(Wait::Pass);
+        loop {
+            while let Some(job) = self.reactor.next_job() {
+                if self.reactor.is_slow(job.route) {
+                    self.hand_over(job);
+                } else {
+                    self.run_as_leader(worker, job);
+                    if !worker.leads.load(Acquire) {
+                        return;
+                    }
+                }
+            }
+            if self.reactor.is_over() {
+                self.close();
+                return;
+            }
+            self.turn(Wait::Ready);
+            if !worker.leads.load(Acquire) {
+                return;
+            }
+        }
+    }
+
+    fn turn(&self, wait: Wait) {
+        self.host.idle(&mut || {
+            self.reactor
+                .turn(wait, &mut || std::mem::take(&mut lock(&self.deck).done))
+        });
+    }
+
+    fn run_as_leader(&self, worker: &Worker, job: Job) {
+        let beat = worker.beat.load(Relaxed);
+        worker.route.store(job.route, Relaxed);
+        // Either the watchdog sees the new beat before it goes to sleep, or we see that it sleeps.
+        worker.beat.store(beat.wrapping_add(1) | 1, SeqCst);
+        if self.dormant.load(SeqCst) {
+            self.rouse();
+        }
+        self.call(job);
+        worker.beat.store((beat | 1).wrapping_add(1), Release);
+    }
+
+    /// Runs a job on a thread that does not lead.
+    fn run_apart(&self, job: Job) {
+        let route = job.route;
+        let begun = Instant::now();
+        self.call(job);
+        if begun.elapsed() < QUICK {
+            self.reactor.was_quick(route);
+        }
+    }
+
+    fn call(&self, job: Job) {
+        HANDLING.set(true);
+        // The exchange is answered by its own drop when the handler panics; the message has been
+        // printed by the panic hook, which the program may set.
+        let _ = catch_unwind(AssertUnwindSafe(|| self.reactor.run(job)));
+        HANDLING.set(false);
+    }
+
+    /// Gives a job to a follower, or lets it wait for one.
+    fn hand_over(self: &Arc<Self>, job: Job) {
+        let mut roster = lock(&self.roster);
+        if let Some(follower) = roster.idle.pop() {
+            drop(roster);
+            follower.give(Order::Run(job));
+        } else if roster.threads < self.max_threads {
+            let worker = Worker::new();
+            // The job waits inside the worker, which is dropped with it if no thread can be made.
+            if let Err(e) = self.spawn(&mut roster, worker, Order::Run(job)) {
+                tracing::error!("cannot start a worker thread: {e}");
+            }
+        } else {
+            roster.backlog.push_back(job);
+        }
+    }
+
+    /// Takes the leadership from `worker`, if it has it, and gives it to somebody else.
+    fn promote_from(self: &Arc<Self>, worker: &Arc<Worker>) {
+        let mut roster = lock(&self.roster);
+        let done = {
+            let mut deck = lock(&self.deck);
+            if !worker.leads.load(Relaxed) {
+                return;
+            }
+            worker.leads.store(false, Release);
+            deck.leader = None;
+            std::mem::take(&mut deck.done)
+        };
+        done.into_iter().for_each(Waker::wake);
+        if let Some(follower) = roster.idle.pop() {
+            self.seat_leader(&follower);
+            drop(roster);
+            follower.give(Order::Lead);
+            return;
+        }
+        if roster.threads < self.max_threads {
+            match self.spawn(&mut roster, Worker::new(), Order::Lead) {
+                Ok(()) => return,
+                Err(e) => {
+                    tracing::error!("cannot start a worker thread: {e}");
+                    lock(&self.deck).leader = None;
+                }
+            }
+        }
+        // Nobody is left: the watchdog takes the turns.
+        drop(roster);
+        self.rouse();
+    }
+
+    fn rouse(&self) {
+        let roster = lock(&self.roster);
+        self.dormant.store(false, SeqCst);
+        drop(roster);
+        self.watch.notify_all();
+    }
+
+    /// The watchdog's life.
+    fn watch(self: &Arc<Self>) {
+        let mut last: Option<(Arc<Worker>, u32)> = None;
+        let mut quiet = 0;
+        loop {
+            if lock(&self.roster).closed {
+                return;
+            }
+            let leader = lock(&self.deck).leader.clone();
+            let Some(leader) = leader else {
+                self.pilot();
+                last = None;
+                continue;
+            };
+            let beat = leader.beat.load(SeqCst);
+            let same =
+                matches!(&last, Some((worker, b)) if *b == beat && Arc::ptr_eq(worker, &leader));
+            quiet = if same && beat % 2 == 0 { quiet + 1 } else { 0 };
+            if same && beat % 2 == 1 {
+                self.reactor.mark_slow(leader.route.load(Relaxed), SLOW);
+                self.promote_from(&leader);
+                last = None;
+                continue;
+            }
+            if quiet >= QUIET_BEATS {
+                self.doze(&leader, beat);
+                quiet = 0;
+            } else {
+                std::thread::sleep(BEAT);
+            }
+            last = Some((leader, beat));
+        }
+    }
+
+    /// Sleeps until a leader runs a handler again.
+    fn doze(&self, leader: &Worker, beat: u32) {
+        let mut roster = lock(&self.roster);
+        self.dormant.store(true, SeqCst);
+        // Pairs with `run_as_leader`; and a leadership that changed needs us awake.
+        if leader.beat.load(SeqCst) != beat || !leader.leads.load(SeqCst) || roster.closed {
+            self.dormant.store(false, SeqCst);
+            return;
+        }
+        while self.dormant.load(SeqCst) && !roster.closed {
+            roster = self
+                .watch
+                .wait(roster)
+                .unwrap_or_else(std::sync::PoisonError::into_inner);
+        }
+    }
+
+    /// Takes the turns while every thread is busy. Exchanges wait; the first thread that is free leads.
+    fn pilot(&self) {
+        while lock(&self.deck).leader.is_none() {
+            self.reactor.turn(Wait::Pilot, &mut || {
+                std::mem::take(&mut lock(&self.deck).done)
+            });
+            let mut roster = lock(&self.roster);
+            while let Some(job) = self.reactor.next_job() {
+                roster.backlog.push_back(job);
+            }
+            // A thread may have become idle before it saw that nobody leads.
+            if let Some(follower) = roster.idle.pop() {
+                self.seat_leader(&follower);
+                drop(roster);
+                follower.give(Order::Lead);
+            } else if self.reactor.is_over() {
+                drop(roster);
+                self.close();
+                return;
+            }
+        }
+    }
+
+    /// Sends everybody home.
+    fn close(&self) {
+        let mut roster = lock(&self.roster);
+        roster.closed = true;
+        self.dormant.store(false, SeqCst);
+        for worker in roster.idle.drain(..) {
+            worker.give(Order::Leave);
+        }
+        drop(roster);
+        self.watch.notify_all();
+        self.left.notify_all();
+    }
+}

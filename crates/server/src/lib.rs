@@ -1,0 +1,48 @@
+//! An HTTP/1.1 and HTTP/2 server whose handlers may block.
+//!
+//! One thread both drives the sockets and runs the handlers, so that a handler that does not block costs
+//! no hand-off; as soon as one does block, another thread takes over ([`crew`], Leader/Followers).
+//! Patterns, and what a [`ResponseWriter`] does, are those of Go's `net/http`.
+//!
+//! Start with [`Server::builder`].
+
+#![deny(missing_docs)]
+
+pub mod files;
+pub mod listen;
+pub mod tls;
+
+mod app;
+mod body;
+mod builder;
+mod conn;
+mod connection;
+mod crew;
+mod error;
+mod exchange;
+mod guard;
+mod incoming;
+mod limits;
+mod reactor;
+mod reply;
+mod request;
+mod response;
+mod server;
+mod service;
+mod sniff;
+mod stream;
+mod sync;
+
+pub use body::{Body, BoxError};
+pub use builder::Builder;
+pub use crew::{Host, Native};
+pub use error::{BodyError, StartError, WriteError};
+pub use exchange::Exchange;
+pub use files::{FileError, serve_dir, serve_file};
+pub use incoming::{RequestBody, block_on};
+pub use limits::Limits;
+pub use request::{Connection, Matched, Request};
+pub use response::ResponseWriter;
+pub use server::Server;
+
+pub use oxbridge_mux as mux;

@@ -1,0 +1,234 @@
+//! The reactor: the sockets, connections and timers of one core, and the turns that drive them.
+//!
+//! It never calls a handler that may block. Whoever owns the handlers takes turns:
+//! [`Reactor::turn`] first delivers the answers of the last batch from inside the runtime (no
+//! cross-thread wake-up, no system call), then drives I/O until exchanges are ready.
+
+use std::collections::VecDeque;
+use std::future::poll_fn;
+use std::sync::atomic::{
+    AtomicBool, AtomicU32, AtomicUsize,
+    Ordering::{Acquire, Relaxed, Release, SeqCst},
+};
+use std::sync::{Arc, Mutex, OnceLock};
+use std::task::{Poll, Waker};
+
+use tokio::runtime::Runtime;
+
+use crate::app::{App, Handler};
+use crate::conn::{Order, Sweep};
+use crate::exchange::Exchange;
+use crate::limits::Limits;
+use crate::sync::lock;
+
+/// An exchange that waits for a thread, and the number of the route whose handler is to run.
+pub(crate) struct Job {
+    pub(crate) exchange: Exchange,
+    pub(crate) route: u32,
+}
+
+/// What a turn waits for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Wait {
+    /// Nothing: every task that is ready runs once.
+    Pass,
+    /// Exchanges, or an interruption.
+    Ready,
+    /// An interruption; exchanges wait. Ready too when some are there, so that they can be put away.
+    Pilot,
+}
+
+/// See the module.
+pub(crate) struct Reactor {
+    runtime: Runtime,
+    shared: Arc<Shared>,
+    /// Held during a turn, so that a leader who comes early waits for the last one.
+    turn: Mutex<()>,
+}
+
+/// What the tasks of a reactor share with those who drive it.
+pub(crate) struct Shared {
+    pub(crate) app: Arc<App>,
+    pub(crate) limits: Arc<Limits>,
+    pub(crate) sweep: Arc<Sweep>,
+    /// One reference here, and one in each exchange that is alive.
+    pub(crate) live: Arc<()>,
+    ready: Mutex<VecDeque<Job>>,
+    /// Exchanges that wait for a thread, here or with the crew.
+    waiting: AtomicUsize,
+    /// Past this many the service answers 503.
+    queue: usize,
+    interrupted: AtomicBool,
+    draining: AtomicBool,
+    /// For each route, how many quick requests it owes until its handlers run on the leader again.
+    slow: Vec<AtomicU32>,
+    /// The waker of whoever takes a turn: always the same for one runtime.
+    turn: OnceLock<Waker>,
+}
+
+impl Shared {
+    pub(crate) fn new(app: Arc<App>, limits: Arc<Limits>, queue: usize) -> Arc<Self> {
+        let slow = (0..app.routes()).map(|_| AtomicU32::new(0)).collect();
+        Arc::new(Shared {
+            app,
+            limits,
+            sweep: Arc::new(Sweep::new()),
+            live: Arc::new(()),
+            ready: Mutex::default(),
+            waiting: AtomicUsize::new(0),
+            queue,
+            interrupted: AtomicBool::new(false),
+            draining: AtomicBool::new(false),
+            slow,
+            turn: OnceLock::new(),
+        })
+    }
+
+    /// Queues an exchange for a thread, or gives it back when too many wait.
+    pub(crate) fn submit(&self, job: Job) -> Result<(), Job> {
+        if self.waiting.load(Relaxed) >= self.queue {
+            return Err(job);
+        }
+        self.waiting.fetch_add(1, Relaxed);
+        let mut ready = lock(&self.ready);
+        let first = ready.is_empty();
+        ready.push_back(job);
+        drop(ready);
+        if first {
+            self.wake_turn();
+        }
+        Ok(())
+    }
+
+    pub(crate) fn is_draining(&self) -> bool {
+        self.draining.load(Acquire)
+    }
+
+    /// Ends the turn under way, or the next one.
+    pub(crate) fn interrupt(&self) {
+        self.interrupted.store(true, Release);
+        self.wake_turn();
+    }
+
+    /// Called when a connection has ended.
+    pub(crate) fn connection_ended(&self) {
+        if self.is_draining() && self.sweep.len() == 0 {
+            self.interrupt();
+        }
+    }
+
+    fn wake_turn(&self) {
+        if let Some(waker) = self.turn.get() {
+            waker.wake_by_ref();
+        }
+    }
+}
+
+impl Reactor {
+    pub(crate) fn new(shared: Arc<Shared>) -> std::io::Result<Self> {
+        let runtime = tokio::runtime::Builder::new_current_thread()
+            .enable_io()
+            .enable_time()
+            .build()?;
+        Ok(Reactor {
+            runtime,
+            shared,
+            turn: Mutex::new(()),
+        })
+    }
+
+    pub(crate) fn shared(&self) -> &Arc<Shared> {
+        &self.shared
+    }
+
+    pub(crate) fn handle(&self) -> &tokio::runtime::Handle {
+        self.runtime.handle()
+    }
+
+    /// Takes a turn: wakes the tasks that `done` gives, then drives the runtime as `wait` says.
+    pub(crate) fn turn(&self, wait: Wait, done: &mut (dyn FnMut() -> Vec<Waker> + Send)) {
+        let _turn = lock(&self.turn);
+        let mut begun = false;
+        self.runtime.block_on(poll_fn(|cx| {
+            if !begun {
+                begun = true;
+                if self.shared.turn.get().is_none() {
+                    // Only the holder of `turn` sets it.
+                    let _ = self.shared.turn.set(cx.waker().clone());
+                }
+                done().into_iter().for_each(Waker::wake);
+                if wait == Wait::Pass {
+                    cx.waker().wake_by_ref();
+                    return Poll::Pending;
+                }
+            } else if wait == Wait::Pass {
+                return Poll::Ready(());
+            }
+            let ready = self.shared.interrupted.swap(false, Acquire)
+                || !lock(&self.shared.ready).is_empty();
+            if ready {
+                Poll::Ready(())
+            } else {
+                Poll::Pending
+            }
+        }));
+    }
+
+    /// The next exchange that is ready.
+    pub(crate) fn next_job(&self) -> Option<Job> {
+        lock(&self.shared.ready).pop_front()
+    }
+
+    /// Runs the handler of a job, outside the runtime.
+    pub(crate) fn run(&self, job: Job) {
+        self.shared.waiting.fetch_sub(1, Relaxed);
+        if let Handler::Blocking(handler) = self.shared.app.handler(job.route) {
+            handler(job.exchange);
+        }
+    }
+
+    pub(crate) fn is_slow(&self, route: u32) -> bool {
+        self.slow(route).is_some_and(|slow| slow.load(Relaxed) != 0)
+    }
+
+    pub(crate) fn mark_slow(&self, route: u32, penance: u32) {
+        if let Some(slow) = self.slow(route) {
+            slow.store(penance, Relaxed);
+        }
+    }
+
+    pub(crate) fn was_quick(&self, route: u32) {
+        if let Some(slow) = self.slow(route) {
+            // Fails at 0, which is where it should stay.
+            let _ = slow.fetch_update(Relaxed, Relaxed, |n| n.checked_sub(1));
+        }
+    }
+
+    fn slow(&self, route: u32) -> Option<&AtomicU32> {
+        self.shared.slow.get(route as usize)
+    }
+
+    pub(crate) fn interrupt(&self) {
+        self.shared.interrupt();
+    }
+
+    /// Starts to drain: connections finish what is under way and close.
+    pub(crate) fn drain(&self) {
+        self.shared.draining.store(true, SeqCst);
+        self.shared.sweep.order_all(Order::Drain);
+        self.interrupt();
+    }
+
+    /// Closes every connection now.
+    pub(crate) fn cut(&self) {
+        self.shared.sweep.order_all(Order::Cut);
+        self.interrupt();
+    }
+
+    /// Whether a drain has come to its end.
+    pub(crate) fn is_over(&self) -> bool {
+        self.shared.is_draining()
+            && self.shared.sweep.len() == 0
+            && self.shared.waiting.load(Acquire) == 0
+    }
+}

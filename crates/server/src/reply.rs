@@ -1,0 +1,266 @@
+//! The one thing that a handler and its connection share: the response on its way from one to the
+//! other, with back-pressure in bytes.
+//!
+//! A handler runs on a thread of its own choice, the connection inside the reactor. The handler puts a
+//! head and pieces of a body in; the connection takes them out and is woken when there is something to
+//! take. When the client is gone the connection drops its half, and the handler learns it.
+
+use std::collections::VecDeque;
+use std::sync::atomic::{
+    AtomicBool,
+    Ordering::{Acquire, Release},
+};
+use std::sync::{Arc, Condvar, Mutex, MutexGuard};
+use std::task::{Context, Poll, Waker};
+
+use bytes::Bytes;
+use http::{HeaderMap, Response};
+
+use crate::body::Body;
+use crate::crew;
+use crate::error::WriteError;
+use crate::sync::lock;
+
+/// The shared half; see the module. One allocation for each exchange.
+#[derive(Debug)]
+pub(crate) struct Reply {
+    state: Mutex<State>,
+    /// Signalled when a blocked handler may write again, or never will.
+    room: Condvar,
+    /// Mirrors `State::gone`, to be read without the lock.
+    gone: AtomicBool,
+}
+
+#[derive(Debug, Default)]
+struct State {
+    head: Option<Response<Body>>,
+    chunks: VecDeque<Bytes>,
+    /// Bytes in `chunks`.
+    queued: usize,
+    end: Option<End>,
+    /// The connection's half is dropped.
+    gone: bool,
+    /// Handler threads in [`Reply::wait_room`].
+    blocked: usize,
+    /// The connection's task, while it waits.
+    task: Option<Waker>,
+    /// An async handler that waits for room.
+    writer: Option<Waker>,
+}
+
+/// How a streamed response ends.
+#[derive(Debug)]
+enum End {
+    Whole(Option<HeaderMap>),
+    Aborted,
+}
+
+/// A streamed response that its handler did not finish.
+#[derive(Debug)]
+pub(crate) struct Aborted;
+
+impl std::fmt::Display for Aborted {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("the handler gave its response up half-way")
+    }
+}
+
+impl std::error::Error for Aborted {}
+
+impl Reply {
+    pub(crate) fn new() -> Arc<Self> {
+        Arc::new(Reply {
+            state: Mutex::default(),
+            room: Condvar::new(),
+            gone: AtomicBool::new(false),
+        })
+    }
+
+    /// Whether the client has gone, or the connection gave the exchange up.
+    pub(crate) fn is_gone(&self) -> bool {
+        self.gone.load(Acquire)
+    }
+
+    /// Changes the state and wakes the connection's task, if it waits, after the lock is released.
+    fn put(&self, change: impl FnOnce(&mut State)) {
+        let mut state = lock(&self.state);
+        if state.gone {
+            return;
+        }
+        change(&mut state);
+        let task = state.task.take();
+        drop(state);
+        if let Some(task) = task {
+            crew::wake(task);
+        }
+    }
+
+    /// Sends the head, with the whole body in it or with a body that streams from here.
+    pub(crate) fn send_head(&self, response: Response<Body>) {
+        self.put(|state| state.head = Some(response));
+    }
+
+    /// Queues a piece of the body; never waits.
+    pub(crate) fn push(&self, chunk: Bytes) {
+        self.put(|state| {
+            state.queued += chunk.len();
+            state.chunks.push_back(chunk);
+        });
+    }
+
+    /// Ends the stream, with trailers where there are some (RFC 9110 §6.5).
+    pub(crate) fn end(&self, trailers: Option<HeaderMap>) {
+        self.put(|state| state.end = state.end.take().or(Some(End::Whole(trailers))));
+    }
+
+    /// Ends the stream so that the client knows that something is missing.
+    pub(crate) fn abort(&self) {
+        self.put(|state| state.end = state.end.take().or(Some(End::Aborted)));
+    }
+
+    /// Waits until at most `limit` bytes are queued, then until half of that so that the connection
+    /// works in larger steps. Blocks the thread; leadership is given up first.
+    pub(crate) fn wait_room(&self, limit: usize) -> Result<(), WriteError> {
+        if self.has_room(limit)? {
+            return Ok(());
+        }
+        crew::step_down();
+        let mut state = lock(&self.state);
+        state.blocked += 1;
+        while !state.gone && state.queued > limit / 2 {
+            state = wait(&self.room, state);
+        }
+        state.blocked -= 1;
+        if state.gone {
+            Err(WriteError::ClientGone)
+        } else {
+            Ok(())
+        }
+    }
+
+    /// Whether a writer need not wait.
+    pub(crate) fn has_room(&self, limit: usize) -> Result<bool, WriteError> {
+        let state = lock(&self.state);
+        if state.gone {
+            Err(WriteError::ClientGone)
+        } else {
+            Ok(state.queued <= limit)
+        }
+    }
+
+    /// As [`wait_room`](Self::wait_room), for a future.
+    pub(crate) fn poll_room(
+        &self,
+        cx: &mut Context<'_>,
+        limit: usize,
+    ) -> Poll<Result<(), WriteError>> {
+        let mut state = lock(&self.state);
+        if state.gone {
+            return Poll::Ready(Err(WriteError::ClientGone));
+        }
+        if state.queued <= limit {
+            return Poll::Ready(Ok(()));
+        }
+        state.writer = Some(cx.waker().clone());
+        Poll::Pending
+    }
+}
+
+/// Waits on the condition, also after a panic of another holder.
+fn wait<'a, T>(condition: &Condvar, guard: MutexGuard<'a, T>) -> MutexGuard<'a, T> {
+    condition
+        .wait(guard)
+        .unwrap_or_else(std::sync::PoisonError::into_inner)
+}
+
+/// The connection's half of a [`Reply`]. Dropping it tells the handler that nobody listens any more.
+#[derive(Debug)]
+pub(crate) struct Outlet(Arc<Reply>);
+
+impl Outlet {
+    pub(crate) fn new(reply: Arc<Reply>) -> Self {
+        Outlet(reply)
+    }
+
+    /// The response, once its handler has sent the head. A response whose body streams takes the
+    /// outlet into its body: see [`Body::streamed`].
+    pub(crate) fn poll_head(&mut self, cx: &mut Context<'_>) -> Poll<Response<Body>> {
+        let mut state = lock(&self.0.state);
+        match state.head.take() {
+            Some(response) => Poll::Ready(response),
+            None => {
+                park(&mut state.task, cx);
+                Poll::Pending
+            }
+        }
+    }
+
+    /// The next piece of a streamed body.
+    pub(crate) fn poll_chunk(
+        &mut self,
+        cx: &mut Context<'_>,
+    ) -> Poll<Option<Result<Piece, Aborted>>> {
+        let mut state = lock(&self.0.state);
+        if let Some(chunk) = state.chunks.pop_front() {
+            state.queued -= chunk.len();
+            let writer = state.writer.take();
+            let blocked = state.blocked != 0;
+            drop(state);
+            if blocked {
+                self.0.room.notify_all();
+            }
+            if let Some(writer) = writer {
+                writer.wake();
+            }
+            return Poll::Ready(Some(Ok(Piece::Data(chunk))));
+        }
+        match state.end.take() {
+            Some(End::Whole(trailers)) => {
+                // A further poll is answered with the end again.
+                state.end = Some(End::Whole(None));
+                Poll::Ready(trailers.map(|t| Ok(Piece::Trailers(t))))
+            }
+            Some(End::Aborted) => Poll::Ready(Some(Err(Aborted))),
+            None => {
+                park(&mut state.task, cx);
+                Poll::Pending
+            }
+        }
+    }
+}
+
+/// A piece of a streamed body.
+#[derive(Debug)]
+pub(crate) enum Piece {
+    Data(Bytes),
+    Trailers(HeaderMap),
+}
+
+fn park(slot: &mut Option<Waker>, cx: &Context<'_>) {
+    match slot {
+        Some(waker) => waker.clone_from(cx.waker()),
+        None => *slot = Some(cx.waker().clone()),
+    }
+}
+
+impl Drop for Outlet {
+    fn drop(&mut self) {
+        let mut state = lock(&self.0.state);
+        state.gone = true;
+        self.0.gone.store(true, Release);
+        // What nobody will take any more goes now, not when the handler is done.
+        let chunks = std::mem::take(&mut state.chunks);
+        let head = state.head.take();
+        state.queued = 0;
+        let writer = state.writer.take();
+        let blocked = state.blocked != 0;
+        drop(state);
+        drop((chunks, head));
+        if blocked {
+            self.0.room.notify_all();
+        }
+        if let Some(writer) = writer {
+            writer.wake();
+        }
+    }
+}

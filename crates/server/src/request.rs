@@ -1,0 +1,202 @@
+//! What a client asked for, as a handler reads it.
+
+use std::borrow::Cow;
+use std::fmt;
+use std::sync::Arc;
+
+use http::header::{CONTENT_LENGTH, HOST};
+use http::request::Parts;
+use http::{HeaderMap, Method, Uri, Version};
+use oxbridge_mux::{PathValues, Pattern};
+use percent_encoding::percent_decode_str;
+
+use crate::conn::Conn;
+use crate::incoming::RequestBody;
+use crate::listen::{LocalAddr, PeerAddr};
+use crate::tls::TlsInfo;
+
+/// A request: its head, its body, the pattern that it matched and the connection that it came on.
+#[derive(Debug)]
+pub struct Request {
+    parts: Parts,
+    body: RequestBody,
+    route: Matched,
+}
+
+/// The pattern that a request matched, and what its wildcards stand for. Also an extension of the
+/// [`http::Request`] that a tower service gets.
+#[derive(Clone, Debug)]
+pub struct Matched {
+    pattern: Pattern,
+    values: PathValues,
+    /// The path that the values are ranges of.
+    path: Uri,
+}
+
+impl Matched {
+    pub(crate) fn new(pattern: Pattern, values: PathValues, path: Uri) -> Self {
+        Matched {
+            pattern,
+            values,
+            path,
+        }
+    }
+
+    /// The pattern.
+    pub fn pattern(&self) -> &Pattern {
+        &self.pattern
+    }
+
+    /// What the wildcard `name` stands for, percent-decoded; `None` if the pattern has no such wildcard.
+    pub fn value(&self, name: &str) -> Option<&str> {
+        self.values
+            .get(self.pattern.wildcard_index(name)?, self.path.path())
+    }
+}
+
+/// The connection a request came on, as an extension of the [`http::Request`] that a tower service gets.
+#[derive(Clone)]
+pub struct Connection(Arc<Conn>);
+
+impl Connection {
+    /// The address of the other end: the client, or a proxy before it.
+    pub fn peer(&self) -> &PeerAddr {
+        &self.0.peer
+    }
+
+    /// The address that the server listens on.
+    pub fn local(&self) -> &LocalAddr {
+        &self.0.local
+    }
+
+    /// The facts of the TLS session, if there is one.
+    pub fn tls(&self) -> Option<&TlsInfo> {
+        self.0.tls.get()
+    }
+}
+
+impl fmt::Debug for Connection {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Connection")
+            .field("peer", self.peer())
+            .field("local", self.local())
+            .finish_non_exhaustive()
+    }
+}
+
+impl Request {
+    pub(crate) fn new(parts: Parts, body: RequestBody, route: Matched) -> Self {
+        Request { parts, body, route }
+    }
+
+    /// The method, a case-sensitive token (RFC 9110 §9.1).
+    pub fn method(&self) -> &Method {
+        &self.parts.method
+    }
+
+    /// The request target as the client wrote it (RFC 9112 §3.2).
+    pub fn uri(&self) -> &Uri {
+        &self.parts.uri
+    }
+
+    /// The path, percent-decoded. Bytes that are not UTF-8 become U+FFFD: for the exact bytes see
+    /// [`uri`](Self::uri).
+    pub fn path(&self) -> Cow<'_, str> {
+        percent_decode_str(self.parts.uri.path()).decode_utf8_lossy()
+    }
+
+    /// What follows the `?`, undecoded.
+    pub fn query(&self) -> Option<&str> {
+        self.parts.uri.query()
+    }
+
+    /// The host that the client asked for, with its port if it gave one; empty if it named none, which
+    /// only HTTP/1.0 may.
+    pub fn host(&self) -> &str {
+        host(&self.parts.uri, &self.parts.headers)
+    }
+
+    /// The header fields.
+    pub fn headers(&self) -> &HeaderMap {
+        &self.parts.headers
+    }
+
+    /// The HTTP version.
+    pub fn version(&self) -> Version {
+        self.parts.version
+    }
+
+    /// `https` or `http`: whether this connection is encrypted, whatever a proxy says.
+    pub fn scheme(&self) -> &'static str {
+        if self.body.conn().is_tls() {
+            "https"
+        } else {
+            "http"
+        }
+    }
+
+    /// The length of the body, if the client said it; 0 where there is none.
+    pub fn content_length(&self) -> Option<u64> {
+        match self.parts.headers.get(CONTENT_LENGTH) {
+            Some(value) => value.to_str().ok()?.parse().ok(),
+            None if self.body.is_complete() => self.body.remaining(),
+            None => None,
+        }
+    }
+
+    /// What the wildcard `name` of the pattern stands for, percent-decoded; `None` if it has none.
+    pub fn path_value(&self, name: &str) -> Option<&str> {
+        self.route.value(name)
+    }
+
+    /// The pattern that the request matched.
+    pub fn pattern(&self) -> &Pattern {
+        self.route.pattern()
+    }
+
+    /// The address of the other end: the client, or a proxy before it.
+    pub fn peer(&self) -> &PeerAddr {
+        &self.body.conn().peer
+    }
+
+    /// The address that the server listens on.
+    pub fn local(&self) -> &LocalAddr {
+        &self.body.conn().local
+    }
+
+    /// The facts of the TLS session, if there is one.
+    pub fn tls(&self) -> Option<&TlsInfo> {
+        self.body.conn().tls.get()
+    }
+
+    /// The body.
+    pub fn body(&self) -> &RequestBody {
+        &self.body
+    }
+
+    /// The body, to read it.
+    pub fn body_mut(&mut self) -> &mut RequestBody {
+        &mut self.body
+    }
+
+    /// The request as tower services know it, with [`Matched`] and [`Connection`] as extensions.
+    pub fn into_http(self) -> http::Request<RequestBody> {
+        let connection = Connection(self.body.conn().clone());
+        let mut request = http::Request::from_parts(self.parts, self.body);
+        request.extensions_mut().insert(self.route);
+        request.extensions_mut().insert(connection);
+        request
+    }
+}
+
+/// The host that a request names: in an absolute target, which wins (RFC 9112 §3.2.2), or in the Host
+/// field.
+pub(crate) fn host<'a>(uri: &'a Uri, headers: &'a HeaderMap) -> &'a str {
+    match uri.authority() {
+        Some(authority) => authority.as_str(),
+        None => headers
+            .get(HOST)
+            .and_then(|value| value.to_str().ok())
+            .unwrap_or(""),
+    }
+}

@@ -1,0 +1,524 @@
+//! What a handler writes its answer to, with the semantics of Go's `net/http`.
+
+use std::sync::Arc;
+use std::task::{Context, Poll};
+
+use bytes::{Bytes, BytesMut};
+use http::header::{CONTENT_ENCODING, CONTENT_LENGTH, CONTENT_TYPE, TRANSFER_ENCODING};
+use http::{HeaderMap, HeaderValue, Method, Response, StatusCode, Version};
+
+use crate::body::Body;
+use crate::conn::Conn;
+use crate::error::WriteError;
+use crate::reply::Reply;
+use crate::sniff;
+
+/// Up to this many bytes a response waits for its end, to go out in one piece with its length known.
+const HOLD: usize = 32 << 10;
+/// Once a response streams, pieces are gathered up to this size unless the handler flushes.
+const PIECE: usize = 16 << 10;
+
+/// The answer to one request, as its handler writes it.
+///
+/// - The status is 200 unless [`set_status`](Self::set_status) says otherwise before the head is sent.
+/// - The head is sent by the first [`flush`](Self::flush), by the 32 KiB that no longer fit the buffer,
+///   or at the end; after that, status and headers no longer change.
+/// - A response that ends before its head is sent gets a Content-Length; a longer one streams.
+/// - Without a Content-Type one is derived from the first 512 bytes (WHATWG MIME sniffing).
+/// - A write waits while [`Limits::write_ahead`](crate::Limits::write_ahead) bytes are queued for a
+///   slow client, unless the handler promised not to block: then it is queued all the same.
+/// - Responses to HEAD, and 204 and 304, have no body: writes to the first are counted and dropped,
+///   writes to the others are errors (RFC 9110 §9.3.2, §15.3.5, §15.4.5).
+#[derive(Debug)]
+pub struct ResponseWriter {
+    reply: Arc<Reply>,
+    conn: Arc<Conn>,
+    stage: Stage,
+    status: StatusCode,
+    headers: HeaderMap,
+    trailers: Option<Box<HeaderMap>>,
+    buffer: BytesMut,
+    /// Bytes that the handler wrote.
+    written: u64,
+    /// What Content-Length said when the head was sent.
+    declared: Option<u64>,
+    head_request: bool,
+    version: Version,
+    write_ahead: usize,
+    may_wait: bool,
+    /// Counts the exchanges that are alive, by its own references.
+    _live: Arc<()>,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Stage {
+    /// Nothing has been sent.
+    Open,
+    /// The head is out.
+    Streaming,
+    Ended,
+}
+
+impl ResponseWriter {
+    pub(crate) fn new(
+        reply: Arc<Reply>,
+        conn: Arc<Conn>,
+        method: &Method,
+        version: Version,
+        write_ahead: usize,
+        live: Arc<()>,
+    ) -> Self {
+        ResponseWriter {
+            reply,
+            conn,
+            stage: Stage::Open,
+            status: StatusCode::OK,
+            headers: HeaderMap::new(),
+            trailers: None,
+            buffer: BytesMut::new(),
+            written: 0,
+            declared: None,
+            head_request: *method == Method::HEAD,
+            version,
+            write_ahead,
+            may_wait: true,
+            _live: live,
+        }
+    }
+
+    /// From here on a write that would wait is queued instead.
+    pub(crate) fn never_wait(&mut self) {
+        self.may_wait = false;
+    }
+
+    /// The status that will be sent, or was.
+    pub fn status(&self) -> StatusCode {
+        self.status
+    }
+
+    /// Sets the status of the answer. Codes from 100 to 199 are informational: they are sent at once,
+    /// with the headers set so far, and change nothing else (103 Early Hints, RFC 8297).
+    ///
+    /// # Errors
+    /// [`WriteError::HeadSent`], [`WriteError::Ended`], or [`WriteError::BadStatus`] for 101 and for
+    /// what is no status.
+    pub fn set_status(&mut self, code: u16) -> Result<(), WriteError> {
+        let status = StatusCode::from_u16(code).map_err(|_| WriteError::BadStatus(code))?;
+        if status == StatusCode::SWITCHING_PROTOCOLS {
+            return Err(WriteError::BadStatus(code));
+        }
+        self.unsent()?;
+        if status.is_informational() {
+            self.inform(status);
+        } else {
+            self.status = status;
+        }
+        Ok(())
+    }
+
+    /// Writes an informational head. Only HTTP/1.1 carries it here: an HTTP/1.0 client must not be sent
+    /// one (RFC 9110 §15.2), and the HTTP/2 layer cannot; there it is dropped, which is always allowed.
+    fn inform(&self, status: StatusCode) {
+        if self.version != Version::HTTP_11 {
+            return;
+        }
+        let mut head = format!(
+            "HTTP/1.1 {} {}\r\n",
+            status.as_u16(),
+            status.canonical_reason().unwrap_or("")
+        )
+        .into_bytes();
+        for (name, value) in &self.headers {
+            head.extend_from_slice(name.as_str().as_bytes());
+            head.extend_from_slice(b": ");
+            head.extend_from_slice(value.as_bytes());
+            head.extend_from_slice(b"\r\n");
+        }
+        head.extend_from_slice(b"\r\n");
+        self.conn.send_interim(&head);
+    }
+
+    fn unsent(&self) -> Result<(), WriteError> {
+        match self.stage {
+            Stage::Open => Ok(()),
+            Stage::Streaming => Err(WriteError::HeadSent),
+            Stage::Ended => Err(WriteError::Ended),
+        }
+    }
+
+    /// The headers of the answer.
+    pub fn headers(&self) -> &HeaderMap {
+        &self.headers
+    }
+
+    /// The headers of the answer, to change them.
+    ///
+    /// # Errors
+    /// [`WriteError::HeadSent`] or [`WriteError::Ended`]: too late.
+    pub fn headers_mut(&mut self) -> Result<&mut HeaderMap, WriteError> {
+        self.unsent()?;
+        Ok(&mut self.headers)
+    }
+
+    /// Fields to send after the body (RFC 9110 §6.5): in HTTP/2, and in chunked HTTP/1.1 responses to
+    /// clients that said `TE: trailers` when a `Trailer` header names them.
+    ///
+    /// # Errors
+    /// [`WriteError::Ended`].
+    pub fn trailers_mut(&mut self) -> Result<&mut HeaderMap, WriteError> {
+        if self.stage == Stage::Ended {
+            return Err(WriteError::Ended);
+        }
+        Ok(self.trailers.get_or_insert_default())
+    }
+
+    /// The fields to send after the body, if any were set.
+    pub fn trailers(&self) -> Option<&HeaderMap> {
+        self.trailers.as_deref()
+    }
+
+    /// How many bytes the handler has written.
+    pub fn written(&self) -> u64 {
+        self.written
+    }
+
+    /// Whether the head has been sent, so that status and headers no longer change.
+    pub fn head_sent(&self) -> bool {
+        self.stage != Stage::Open
+    }
+
+    /// Whether the client has gone: what is written now, nobody reads.
+    pub fn is_client_gone(&self) -> bool {
+        self.reply.is_gone() && !(self.stage != Stage::Open && self.has_no_body())
+    }
+
+    fn has_no_body(&self) -> bool {
+        self.head_request || matches!(self.status.as_u16(), 204 | 304)
+    }
+
+    /// Writes a piece of the body. All of it is taken, or none and the error says why.
+    ///
+    /// # Errors
+    /// [`WriteError::Ended`], [`WriteError::ClientGone`], [`WriteError::NoBody`] after status 204 or
+    /// 304, [`WriteError::Length`] past a declared Content-Length.
+    pub fn write(&mut self, data: &[u8]) -> Result<(), WriteError> {
+        self.begin_write(data.len())?;
+        if self.head_request {
+            let room = sniff::PREFIX.saturating_sub(self.buffer.len());
+            if self.stage == Stage::Open {
+                self.buffer.extend_from_slice(&data[..room.min(data.len())]);
+            }
+            return Ok(());
+        }
+        if self.fits(data.len()) {
+            self.buffer.extend_from_slice(data);
+            return Ok(());
+        }
+        // In pieces, so that a slow client bounds the memory of a handler that writes a lot at once.
+        for piece in data.chunks(PIECE.max(self.write_ahead / 4)) {
+            self.buffer.extend_from_slice(piece);
+            self.flush()?;
+        }
+        Ok(())
+    }
+
+    /// As [`write`](Self::write), without a copy.
+    ///
+    /// # Errors
+    /// As [`write`](Self::write).
+    pub fn write_bytes(&mut self, data: Bytes) -> Result<(), WriteError> {
+        if data.len() <= PIECE || self.head_request {
+            return self.write(&data);
+        }
+        self.begin_write(data.len())?;
+        self.send_buffered()?;
+        self.push(data)
+    }
+
+    /// Whether a write of `len` bytes only copies them, so that it cannot wait.
+    pub fn fits(&self, len: usize) -> bool {
+        let hold = if self.stage == Stage::Open {
+            HOLD
+        } else {
+            PIECE
+        };
+        self.head_request || self.buffer.len() + len <= hold
+    }
+
+    /// Whether `len` more bytes may be written; counts them.
+    fn begin_write(&mut self, len: usize) -> Result<(), WriteError> {
+        if self.stage == Stage::Ended {
+            return Err(WriteError::Ended);
+        }
+        if self.is_client_gone() {
+            return Err(WriteError::ClientGone);
+        }
+        let code = self.status.as_u16();
+        if len != 0 && matches!(code, 204 | 304) {
+            return Err(WriteError::NoBody(code));
+        }
+        let written = self.written + len as u64;
+        let declared = if self.stage == Stage::Open {
+            self.content_length()?
+        } else {
+            self.declared
+        };
+        if let Some(declared) = declared
+            && written > declared
+        {
+            return Err(WriteError::Length { declared, written });
+        }
+        self.written = written;
+        Ok(())
+    }
+
+    /// What the handler declared, if anything.
+    fn content_length(&self) -> Result<Option<u64>, WriteError> {
+        if self.headers.is_empty() {
+            return Ok(None);
+        }
+        let Some(value) = self.headers.get(CONTENT_LENGTH) else {
+            return Ok(None);
+        };
+        let digits = value
+            .to_str()
+            .ok()
+            .filter(|v| !v.is_empty() && v.bytes().all(|b| b.is_ascii_digit()));
+        match digits.and_then(|v| v.parse().ok()) {
+            Some(length) => Ok(Some(length)),
+            None => Err(WriteError::BadHeader(format!(
+                "Content-Length: {value:?} (wanted a number of bytes)"
+            ))),
+        }
+    }
+
+    /// Sends what has been written so far, now; the head too.
+    ///
+    /// # Errors
+    /// [`WriteError::Ended`], [`WriteError::ClientGone`].
+    pub fn flush(&mut self) -> Result<(), WriteError> {
+        if self.stage == Stage::Ended {
+            return Err(WriteError::Ended);
+        }
+        if self.is_client_gone() {
+            return Err(WriteError::ClientGone);
+        }
+        self.send_buffered()
+    }
+
+    fn send_buffered(&mut self) -> Result<(), WriteError> {
+        let announced = if self.has_no_body() {
+            Body::empty()
+        } else {
+            Body::announced()
+        };
+        self.open(announced)?;
+        let data = self.buffer.split().freeze();
+        if data.is_empty() || self.has_no_body() {
+            Ok(())
+        } else {
+            self.push(data)
+        }
+    }
+
+    fn push(&mut self, data: Bytes) -> Result<(), WriteError> {
+        self.reply.push(data);
+        if self.may_wait {
+            self.reply.wait_room(self.write_ahead)
+        } else {
+            Ok(())
+        }
+    }
+
+    /// Sends the head with `body`, unless it has been sent.
+    fn open(&mut self, body: Body) -> Result<(), WriteError> {
+        if self.stage == Stage::Open {
+            self.declared = self.content_length()?;
+            let response = self.head(body);
+            self.stage = Stage::Streaming;
+            self.reply.send_head(response);
+        }
+        Ok(())
+    }
+
+    /// The head, as it is now, over `body`.
+    fn head(&mut self, body: Body) -> Response<Body> {
+        let mut headers = std::mem::take(&mut self.headers);
+        if !headers.is_empty() {
+            // Framing is ours (RFC 9112 §6): what the handler says of it could only contradict.
+            headers.remove(TRANSFER_ENCODING);
+        }
+        if !self.buffer.is_empty()
+            && !headers.contains_key(CONTENT_TYPE)
+            && !headers.contains_key(CONTENT_ENCODING)
+        {
+            let sniffed = sniff::content_type(&self.buffer[..self.buffer.len().min(sniff::PREFIX)]);
+            headers.insert(CONTENT_TYPE, HeaderValue::from_static(sniffed));
+        }
+        let mut response = Response::new(body);
+        *response.status_mut() = self.status;
+        *response.headers_mut() = headers;
+        response
+    }
+
+    /// Ends the answer: what is buffered goes out, and nothing can be written any more. Does nothing
+    /// after the end.
+    ///
+    /// # Errors
+    /// [`WriteError::Length`] when less was written than declared; the client is told by a connection
+    /// (a stream, in HTTP/2) that ends early. [`WriteError::BadHeader`] when Content-Length is none:
+    /// the answer is 500 then.
+    pub fn end(&mut self) -> Result<(), WriteError> {
+        match self.stage {
+            Stage::Ended => return Ok(()),
+            Stage::Open if self.trailers.is_none() => return self.end_whole(),
+            Stage::Open => self.send_buffered()?,
+            Stage::Streaming if !self.buffer.is_empty() => {
+                self.reply.push(self.buffer.split().freeze());
+            }
+            Stage::Streaming => {}
+        }
+        self.stage = Stage::Ended;
+        if let Some(declared) = self.declared
+            && declared != self.written
+            && !self.has_no_body()
+        {
+            self.reply.abort();
+            return Err(WriteError::Length {
+                declared,
+                written: self.written,
+            });
+        }
+        self.reply.end(self.trailers.take().map(|t| *t));
+        Ok(())
+    }
+
+    /// Ends an answer of which nothing has been sent.
+    fn end_whole(&mut self) -> Result<(), WriteError> {
+        let declared = match self.content_length() {
+            Ok(declared) => declared,
+            Err(e) => {
+                self.fail();
+                return Err(e);
+            }
+        };
+        if let Some(declared) = declared
+            && declared != self.written
+            && !self.has_no_body()
+        {
+            self.send_buffered()?;
+            self.stage = Stage::Ended;
+            self.reply.abort();
+            return Err(WriteError::Length {
+                declared,
+                written: self.written,
+            });
+        }
+        if self.head_request && declared.is_none() && self.written > 0 {
+            // A HEAD answer says what GET would have (RFC 9110 §9.3.2).
+            self.headers
+                .insert(CONTENT_LENGTH, HeaderValue::from(self.written));
+        }
+        let mut response = self.head(Body::empty());
+        if !self.has_no_body() {
+            *response.body_mut() = self.buffer.split().freeze().into();
+        }
+        self.stage = Stage::Ended;
+        self.reply.send_head(response);
+        Ok(())
+    }
+
+    /// Gives the answer up: an empty one with status 500 if nothing was sent yet, else an end that the
+    /// client can tell from a whole one. Does nothing after the end.
+    pub fn abort(&mut self) {
+        match self.stage {
+            Stage::Open => self.fail(),
+            Stage::Streaming => {
+                self.stage = Stage::Ended;
+                self.reply.abort();
+            }
+            Stage::Ended => {}
+        }
+    }
+
+    /// Answers a handler's failure with `status` (and its reason as text) if nothing was sent yet, else
+    /// aborts. Does nothing after the end.
+    pub fn refuse(&mut self, status: StatusCode) {
+        if self.stage != Stage::Open {
+            return self.abort();
+        }
+        let response = plain(status, self.head_request);
+        self.status = status;
+        self.stage = Stage::Ended;
+        self.reply.send_head(response);
+    }
+
+    fn fail(&mut self) {
+        self.refuse(StatusCode::INTERNAL_SERVER_ERROR);
+    }
+
+    /// Forgets what was written and set, if nothing was sent yet; says whether it could.
+    pub fn reset(&mut self) -> bool {
+        if self.stage == Stage::Open {
+            self.status = StatusCode::OK;
+            self.headers.clear();
+            self.trailers = None;
+            self.buffer.clear();
+            self.written = 0;
+        }
+        self.stage == Stage::Open
+    }
+
+    /// Waits, as a future, until [`write`](Self::write) would not wait. For async handlers.
+    ///
+    /// # Errors
+    /// [`WriteError::ClientGone`].
+    pub fn poll_room(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), WriteError>> {
+        if self.stage != Stage::Streaming || self.has_no_body() {
+            return Poll::Ready(Ok(()));
+        }
+        self.reply.poll_room(cx, self.write_ahead)
+    }
+}
+
+/// A short text answer that is the server's own, as Go's `http.Error` gives it.
+pub(crate) fn plain(status: StatusCode, head_request: bool) -> Response<Body> {
+    let reason = if status == StatusCode::NOT_FOUND {
+        "404 page not found"
+    } else {
+        status.canonical_reason().unwrap_or("")
+    };
+    let text = format!("{reason}\n");
+    let length = text.len();
+    let mut response = Response::new(if head_request {
+        Body::empty()
+    } else {
+        Body::from(text)
+    });
+    *response.status_mut() = status;
+    let headers = response.headers_mut();
+    headers.insert(
+        CONTENT_TYPE,
+        HeaderValue::from_static("text/plain; charset=utf-8"),
+    );
+    headers.insert(
+        "x-content-type-options",
+        HeaderValue::from_static("nosniff"),
+    );
+    if head_request {
+        headers.insert(CONTENT_LENGTH, HeaderValue::from(length));
+    }
+    response
+}
+
+impl Drop for ResponseWriter {
+    /// An answer that nobody ended is a failure, whatever the reason was.
+    fn drop(&mut self) {
+        if self.stage != Stage::Ended {
+            if !self.reply.is_gone() {
+                tracing::error!("a handler gave no answer: it panicked, or dropped its exchange");
+            }
+            self.abort();
+        }
+    }
+}

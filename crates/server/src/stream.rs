@@ -1,0 +1,322 @@
+//! The bytes of one connection, below HTTP: a socket, in TLS or not, as hyper reads and writes it.
+//!
+//! Everything a client sends on HTTP/1 passes the [`Guard`] first, which is stricter than hyper's
+//! parser where request smuggling lives. A message that it rejects is kept from hyper: hyper sees the
+//! end of the stream, and the connection's task answers with the guard's verdict.
+
+use std::io;
+use std::pin::Pin;
+use std::sync::Arc;
+use std::task::{Context, Poll, ready};
+
+use hyper::rt::{Read, ReadBufCursor, Write};
+use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
+use tokio::net::{TcpStream, UnixStream};
+use tokio_rustls::server::TlsStream;
+
+use crate::conn::Conn;
+use crate::guard::{Guard, Reject};
+
+/// A socket, plain or in TLS.
+pub(crate) enum Socket {
+    Tcp(TcpStream),
+    Unix(UnixStream),
+    TlsTcp(Box<TlsStream<TcpStream>>),
+    TlsUnix(Box<TlsStream<UnixStream>>),
+}
+
+/// Calls the same method on whichever socket it is.
+macro_rules! each {
+    ($socket:expr, $io:ident => $call:expr) => {
+        match $socket {
+            Socket::Tcp($io) => $call,
+            Socket::Unix($io) => $call,
+            Socket::TlsTcp($io) => $call,
+            Socket::TlsUnix($io) => $call,
+        }
+    };
+}
+
+impl Socket {
+    pub(crate) fn poll_read(
+        &mut self,
+        cx: &mut Context<'_>,
+        buf: &mut ReadBuf<'_>,
+    ) -> Poll<io::Result<()>> {
+        each!(self, io => Pin::new(io).poll_read(cx, buf))
+    }
+
+    fn poll_write(&mut self, cx: &mut Context<'_>, buf: &[u8]) -> Poll<io::Result<usize>> {
+        each!(self, io => Pin::new(io).poll_write(cx, buf))
+    }
+
+    fn poll_write_vectored(
+        &mut self,
+        cx: &mut Context<'_>,
+        bufs: &[io::IoSlice<'_>],
+    ) -> Poll<io::Result<usize>> {
+        each!(self, io => Pin::new(io).poll_write_vectored(cx, bufs))
+    }
+
+    fn poll_flush(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        each!(self, io => Pin::new(io).poll_flush(cx))
+    }
+
+    fn poll_shutdown(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        each!(self, io => Pin::new(io).poll_shutdown(cx))
+    }
+
+    fn is_write_vectored(&self) -> bool {
+        each!(self, io => io.is_write_vectored())
+    }
+}
+
+/// A connection's bytes; see the module.
+pub(crate) struct Stream {
+    socket: Socket,
+    conn: Arc<Conn>,
+    guard: Option<Guard>,
+    /// The first bytes, read to tell the protocol and not handed on yet.
+    start: Vec<u8>,
+    rejected: Option<Reject>,
+    /// hyper has been told that the stream ends where the rejected message begins.
+    told_end: bool,
+    /// The client has closed its side.
+    ended: bool,
+    /// hyper has bytes of a message left that the socket did not take: nothing may come between them.
+    partial: bool,
+    /// An informational response on its way out, from `.1` on.
+    interim: Option<(Vec<u8>, usize)>,
+}
+
+impl Stream {
+    /// `guard` is for HTTP/1; HTTP/2 has a framing of its own. `start` are bytes that came from the
+    /// socket already.
+    pub(crate) fn new(
+        socket: Socket,
+        conn: Arc<Conn>,
+        guard: Option<Guard>,
+        start: Vec<u8>,
+    ) -> Self {
+        Stream {
+            socket,
+            conn,
+            guard,
+            start,
+            rejected: None,
+            told_end: false,
+            ended: false,
+            partial: false,
+            interim: None,
+        }
+    }
+
+    /// The verdict on the message that ended the stream, if one was rejected. None too when hyper had
+    /// closed for a reason of its own before it came to that message: then the last word is said.
+    pub(crate) fn rejected(&self) -> Option<&Reject> {
+        self.rejected.as_ref().filter(|_| self.told_end)
+    }
+
+    /// Whether the client has closed its side.
+    pub(crate) fn ended(&self) -> bool {
+        self.ended
+    }
+
+    /// The bare socket, for what is said after HTTP.
+    pub(crate) fn into_socket(self) -> Socket {
+        self.socket
+    }
+
+    /// Writes what waits of informational responses; ready when nothing does. Pending also while a
+    /// message of hyper's is half-way out.
+    fn poll_interim(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        if self.interim.is_none() {
+            match self.conn.take_interim() {
+                Some(bytes) => self.interim = Some((bytes, 0)),
+                None => return Poll::Ready(Ok(())),
+            }
+        }
+        while let Some((bytes, from)) = &mut self.interim {
+            let n = ready!(self.socket.poll_write(cx, &bytes[*from..]))?;
+            if n == 0 {
+                return Poll::Ready(Err(io::ErrorKind::WriteZero.into()));
+            }
+            *from += n;
+            if *from == bytes.len() {
+                self.interim = None;
+            }
+        }
+        Poll::Ready(Ok(()))
+    }
+
+    /// Notes how a write of `len` bytes went.
+    fn wrote(&mut self, len: usize, result: &Poll<io::Result<usize>>) {
+        match result {
+            Poll::Pending => {
+                self.partial = true;
+                self.conn.on_write(true);
+            }
+            Poll::Ready(Ok(n)) => {
+                self.partial = *n < len;
+                self.conn.on_write(false);
+            }
+            Poll::Ready(Err(_)) => {}
+        }
+    }
+}
+
+impl Read for Stream {
+    fn poll_read(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        mut cursor: ReadBufCursor<'_>,
+    ) -> Poll<io::Result<()>> {
+        let this = &mut *self;
+        if let Some(reject) = &this.rejected {
+            // The requests before it are still answered; hyper takes an end of the stream for a client
+            // that has gone, so it sees none before that. It reads again after each answer.
+            if this.conn.is_busy() && !(reject.in_body && reject.started_earlier) {
+                return Poll::Pending;
+            }
+            this.told_end = true;
+            return Poll::Ready(Ok(()));
+        }
+        // SAFETY: `ReadBuf` is a `&mut [MaybeUninit<u8>]` that never writes uninitialized bytes into
+        // the slice, which is what `as_mut` asks of its caller.
+        let mut buf = ReadBuf::uninit(unsafe { cursor.as_mut() });
+        if this.start.is_empty() {
+            ready!(this.socket.poll_read(cx, &mut buf))?;
+        } else {
+            let n = this.start.len().min(buf.remaining());
+            buf.put_slice(&this.start[..n]);
+            this.start.drain(..n);
+        }
+        let bytes = buf.filled();
+        let mut n = bytes.len();
+        if n == 0 {
+            this.ended = true;
+            return Poll::Ready(Ok(()));
+        }
+        if let Some(guard) = &mut this.guard
+            && let Err(reject) = guard.feed(bytes)
+        {
+            n = reject.accepted.min(n);
+            if reject.in_body && reject.started_earlier {
+                this.conn.set_fault(reject.reason);
+            }
+            this.rejected = Some(reject);
+        }
+        this.conn.on_read();
+        this.told_end = n == 0;
+        // SAFETY: `buf` covers the cursor's unfilled part from its start, and its first `filled().len()`
+        // bytes, of which `n` is at most the number, were written by the socket.
+        unsafe { cursor.advance(n) };
+        Poll::Ready(Ok(()))
+    }
+}
+
+impl Write for Stream {
+    fn poll_write(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        buf: &[u8],
+    ) -> Poll<io::Result<usize>> {
+        let this = &mut *self;
+        if !this.partial {
+            ready!(this.poll_interim(cx))?;
+        }
+        let result = this.socket.poll_write(cx, buf);
+        this.wrote(buf.len(), &result);
+        result
+    }
+
+    fn poll_write_vectored(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        bufs: &[io::IoSlice<'_>],
+    ) -> Poll<io::Result<usize>> {
+        let this = &mut *self;
+        if !this.partial {
+            ready!(this.poll_interim(cx))?;
+        }
+        let result = this.socket.poll_write_vectored(cx, bufs);
+        this.wrote(bufs.iter().map(|b| b.len()).sum(), &result);
+        result
+    }
+
+    fn is_write_vectored(&self) -> bool {
+        self.socket.is_write_vectored()
+    }
+
+    fn poll_flush(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        let this = &mut *self;
+        // hyper flushes when its buffer is empty, so a message boundary is here.
+        this.partial = false;
+        ready!(this.poll_interim(cx))?;
+        match this.socket.poll_flush(cx) {
+            Poll::Pending => {
+                this.conn.on_write(true);
+                Poll::Pending
+            }
+            ready => ready,
+        }
+    }
+
+    fn poll_shutdown(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        self.socket.poll_shutdown(cx)
+    }
+}
+
+/// What is left to say after HTTP: a last answer, and a close that lets the client read it.
+pub(crate) struct Farewell {
+    socket: Socket,
+    answer: Vec<u8>,
+    written: usize,
+    shut: bool,
+    /// Bytes that may still be read and thrown away.
+    patience: usize,
+}
+
+impl Farewell {
+    /// A close with unread bytes in the socket makes the kernel send RST, which may destroy the answer
+    /// before the client reads it. So: write, close our side, read and discard until the client closes
+    /// too, within bounds (RFC 9112 §9.6). The caller bounds the time.
+    pub(crate) fn new(socket: Socket, answer: Vec<u8>) -> Self {
+        Farewell {
+            socket,
+            answer,
+            written: 0,
+            shut: false,
+            patience: 1 << 20,
+        }
+    }
+}
+
+impl Future for Farewell {
+    type Output = io::Result<()>;
+
+    fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        let this = &mut *self;
+        while this.written < this.answer.len() {
+            match ready!(this.socket.poll_write(cx, &this.answer[this.written..]))? {
+                0 => return Poll::Ready(Err(io::ErrorKind::WriteZero.into())),
+                n => this.written += n,
+            }
+        }
+        if !this.shut {
+            ready!(this.socket.poll_flush(cx))?;
+            ready!(this.socket.poll_shutdown(cx))?;
+            this.shut = true;
+        }
+        let mut scratch = [0; 8 << 10];
+        loop {
+            let mut buf = ReadBuf::new(&mut scratch);
+            ready!(this.socket.poll_read(cx, &mut buf))?;
+            let n = buf.filled().len();
+            if n == 0 || n >= this.patience {
+                return Poll::Ready(Ok(()));
+            }
+            this.patience -= n;
+        }
+    }
+}

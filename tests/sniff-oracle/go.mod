@@ -1,0 +1,3 @@
+module sniff-oracle
+
+go 1.24
