@@ -1,0 +1,80 @@
+//! The exceptions that users catch, and how the server's errors become them.
+
+use oxbridge::{BodyError, WriteError};
+use pyo3::create_exception;
+use pyo3::exceptions::{PyConnectionError, PyRuntimeError, PyTimeoutError, PyValueError};
+use pyo3::prelude::*;
+
+create_exception!(
+    oxbridge,
+    PatternError,
+    PyValueError,
+    "A pattern is malformed, or conflicts with another one."
+);
+create_exception!(
+    oxbridge,
+    ResponseEnded,
+    PyRuntimeError,
+    "The response has ended, or its head has been sent: too late for this."
+);
+create_exception!(
+    oxbridge,
+    ClientGone,
+    PyConnectionError,
+    "The client closed the connection, or reset the stream."
+);
+create_exception!(
+    oxbridge,
+    BodyTooLarge,
+    PyValueError,
+    "The request body is longer than the limit. Unhandled, the answer is 413."
+);
+create_exception!(
+    oxbridge,
+    BadBody,
+    PyValueError,
+    "The request body is malformed. Unhandled, the answer is 400."
+);
+
+pub(crate) fn write_error(e: WriteError) -> PyErr {
+    match e {
+        WriteError::Ended | WriteError::HeadSent => ResponseEnded::new_err(e.to_string()),
+        WriteError::ClientGone => ClientGone::new_err(e.to_string()),
+        e => PyValueError::new_err(e.to_string()),
+    }
+}
+
+pub(crate) fn body_error(e: BodyError) -> PyErr {
+    let text = e.to_string();
+    match e {
+        BodyError::TooLarge(_) => BodyTooLarge::new_err(text),
+        BodyError::Malformed(_) => BadBody::new_err(text),
+        BodyError::ClientGone => ClientGone::new_err(text),
+        BodyError::TimedOut => PyTimeoutError::new_err(text),
+        _ => PyRuntimeError::new_err(text),
+    }
+}
+
+/// The status that answers a handler which let this exception through.
+pub(crate) fn status_of(py: Python<'_>, e: &PyErr) -> http::StatusCode {
+    if e.is_instance_of::<BodyTooLarge>(py) {
+        http::StatusCode::PAYLOAD_TOO_LARGE
+    } else if e.is_instance_of::<BadBody>(py) {
+        http::StatusCode::BAD_REQUEST
+    } else {
+        http::StatusCode::INTERNAL_SERVER_ERROR
+    }
+}
+
+/// A file that cannot be served, as the exception that `open` would raise.
+pub(crate) fn file_error(e: oxbridge::FileError, path: &std::path::Path) -> PyErr {
+    let errno = std::error::Error::source(&e)
+        .and_then(|s| s.downcast_ref::<std::io::Error>())
+        .and_then(std::io::Error::raw_os_error);
+    match errno {
+        Some(errno) => {
+            pyo3::exceptions::PyOSError::new_err((errno, e.to_string(), path.to_owned()))
+        }
+        None => PyValueError::new_err(e.to_string()),
+    }
+}

@@ -1,0 +1,44 @@
+//! The extension module behind the Python package `oxbridge`: thin translations of the server's types,
+//! one file for each. What HTTP says belongs in the crate `oxbridge`, what Python users see in the package.
+
+mod aio;
+mod call;
+mod convert;
+mod cookies;
+mod core;
+mod errors;
+mod headers;
+mod logs;
+mod multipart;
+mod mux;
+mod request;
+mod tls;
+mod values;
+mod writer;
+
+use pyo3::prelude::*;
+
+/// The module; see `_oxbridge.pyi` for what is in it.
+#[pymodule(gil_used = false)]
+fn _oxbridge(m: &Bound<'_, PyModule>) -> PyResult<()> {
+    let py = m.py();
+    m.add_class::<writer::Writer>()?;
+    m.add_class::<request::Request>()?;
+    m.add_class::<headers::Headers>()?;
+    m.add_class::<values::Values>()?;
+    m.add_class::<multipart::Part>()?;
+    m.add_class::<multipart::Parts>()?;
+    m.add_class::<mux::Mux>()?;
+    m.add_class::<tls::Tls>()?;
+    m.add_class::<tls::TlsInfo>()?;
+    m.add_class::<core::Core>()?;
+    m.add("PatternError", py.get_type::<errors::PatternError>())?;
+    m.add("ResponseEnded", py.get_type::<errors::ResponseEnded>())?;
+    m.add("ClientGone", py.get_type::<errors::ClientGone>())?;
+    m.add("BodyTooLarge", py.get_type::<errors::BodyTooLarge>())?;
+    m.add("BadBody", py.get_type::<errors::BadBody>())?;
+    // Threads that still run Python when the interpreter goes away would hang in it.
+    let stop_all = wrap_pyfunction!(core::stop_all, m)?;
+    py.import("atexit")?.call_method1("register", (stop_all,))?;
+    Ok(())
+}

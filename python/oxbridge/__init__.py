@@ -1,0 +1,66 @@
+r"""An HTTP server written in Rust, with handlers written in Python.
+
+    from oxbridge import route, run
+
+    @route("GET /hello/{name}")
+    def hello(w, req):
+        w.write(f"Hello, {req.path_value('name')}!\n")
+
+    run(host="127.0.0.1", port=5000)
+
+A handler gets a `ResponseWriter` and a `Request`, as in Go's net/http, and may be a plain function
+or a coroutine function. Patterns are those of Go's ServeMux. What goes wrong is reported on the
+logger `oxbridge`.
+"""
+
+from __future__ import annotations
+
+from importlib.metadata import version as _version
+
+from oxbridge._oxbridge import (
+    BadBody,
+    BodyTooLarge,
+    ClientGone,
+    Headers,
+    Part,
+    PatternError,
+    Request,
+    ResponseEnded,
+    ResponseWriter,
+    Tls,
+    TlsInfo,
+    Values,
+)
+from oxbridge._run import run, shutdown
+from oxbridge.mux import Handler, Mux, default_mux
+from oxbridge.options import Options
+from oxbridge.server import Server
+
+__version__ = _version("oxbridge")
+
+route = default_mux.route
+"""Register a handler on `default_mux`: see `Mux.route`."""
+
+__all__ = [
+    "BadBody",
+    "BodyTooLarge",
+    "ClientGone",
+    "Handler",
+    "Headers",
+    "Mux",
+    "Options",
+    "Part",
+    "PatternError",
+    "Request",
+    "ResponseEnded",
+    "ResponseWriter",
+    "Server",
+    "Tls",
+    "TlsInfo",
+    "Values",
+    "__version__",
+    "default_mux",
+    "route",
+    "run",
+    "shutdown",
+]

@@ -1,0 +1,127 @@
+"""One life of a server, from its start to the end of its drain."""
+
+from __future__ import annotations
+
+import atexit
+import logging
+import os
+import queue
+import threading
+import time
+from collections.abc import Callable, Sequence
+from typing import TYPE_CHECKING
+
+from oxbridge._oxbridge import Core, Tls
+
+if TYPE_CHECKING:
+    from oxbridge._loop import LoopThread
+    from oxbridge.mux import Mux
+
+logger = logging.getLogger("oxbridge")
+
+# What is cut still needs a moment to end: this long after the deadline nobody waits any more.
+GRACE = 1.0
+# How often the drain looks whether its deadline was brought forward.
+STEP = 0.2
+
+_lives: set[Life] = set()
+
+
+class Life:
+    """A server that has started. Its own thread waits for the order to stop and sees it through.
+
+    Nothing that `begin_stop` does takes a lock, so that a signal handler may call it whatever the
+    thread that it interrupts is doing.
+    """
+
+    core: Core
+    done: threading.Event
+    """Set once all has ended, or is no longer waited for."""
+
+    def __init__(
+        self, mux: Mux, binds: Sequence[str], tls: Tls | None, options: dict[str, object]
+    ) -> None:
+        """Start; raises OSError if an address cannot be listened on."""
+        own = {name: value for name, value in options.items() if name != "shutdown_timeout"}
+        self.core = Core(mux._mux, list(binds), tls, own)
+        self.done = threading.Event()
+        self.stopping = False
+        self._clean = True
+        self._deadlines: queue.SimpleQueue[float] = queue.SimpleQueue()
+        self._then: Callable[[], None] = _nothing
+        self._loop: LoopThread | None = None
+        self.core.start()
+        try:
+            if mux._has_async:
+                # asyncio is imported only by programs that have coroutines.
+                from oxbridge._loop import LoopThread
+
+                self._loop = LoopThread(self.core)
+            threading.Thread(target=self._watch, name="oxbridge-stop", daemon=True).start()
+        except BaseException:
+            self.core.begin_stop(0)
+            raise
+        _lives.add(self)
+
+    def begin_stop(self, timeout: float) -> None:
+        """Order the stop and return at once."""
+        self.stopping = True
+        self.core.begin_stop(timeout)
+        self._deadlines.put(time.monotonic() + timeout)
+
+    def wait_stopped(self) -> bool:
+        """Wait for the end of a stop; False if a handler still runs. Ctrl-C cuts what is left."""
+        try:
+            self.done.wait()
+        except BaseException:
+            self.begin_stop(0)
+            raise
+        return self._clean
+
+    def when_done(self, then: Callable[[], None]) -> None:
+        """Have a function called, from another thread, once `done` is set."""
+        self._then = then
+        if self.done.is_set():
+            then()
+
+    def _watch(self) -> None:
+        """Wait for the order to stop, then for the end of what runs, or of its time."""
+        deadline = self._deadlines.get()
+        while not self._finished(min(STEP, max(deadline - time.monotonic(), STEP / 10))):
+            while not self._deadlines.empty():
+                deadline = min(deadline, self._deadlines.get())
+            over = time.monotonic() - deadline
+            if over >= 0 and self._loop is not None:
+                self._loop.cancel_handlers()
+            if over >= GRACE:
+                self._clean = False
+                break
+        if self._loop is not None:
+            self._clean = self._loop.close(GRACE) and self._clean
+        if not self._clean:
+            logger.warning("A handler still runs although its server has stopped")
+        _lives.discard(self)
+        self.done.set()
+        self._then()
+
+    def _finished(self, seconds: float) -> bool:
+        """Wait for the connections, and for coroutines whose client left before they ended."""
+        return self.core.wait(seconds) and (self._loop is None or self._loop.wait_idle(seconds))
+
+
+def _nothing() -> None:
+    pass
+
+
+@atexit.register
+def _cut_all() -> None:
+    """Cut what still runs when the interpreter ends, so that no thread enters it afterwards."""
+    lives = list(_lives)
+    for life in lives:
+        life.begin_stop(0)
+    for life in lives:
+        life.done.wait(2 * GRACE)
+
+
+# The threads stay behind in the parent: a child has no server to stop.
+os.register_at_fork(after_in_child=_lives.clear)

@@ -1,0 +1,414 @@
+"""The server, written in Rust. Use what `oxbridge` exports; the rest is not for programs."""
+
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
+from datetime import datetime
+from os import PathLike
+from pathlib import Path
+from typing import Any, Literal, final, overload
+
+from typing_extensions import disjoint_base
+
+__all__ = [
+    "BadBody",
+    "BodyTooLarge",
+    "ClientGone",
+    "Core",
+    "Headers",
+    "Mux",
+    "Part",
+    "Parts",
+    "PatternError",
+    "Request",
+    "ResponseEnded",
+    "ResponseWriter",
+    "Tls",
+    "TlsInfo",
+    "Values",
+]
+
+class PatternError(ValueError):
+    """A pattern is malformed or conflicts with another.
+
+    The message shows the patterns, where each was registered, and a path that both match.
+    """
+
+class ResponseEnded(RuntimeError):
+    """The response has ended, or its head has been sent: what was to change no longer can."""
+
+class ClientGone(ConnectionError):
+    """The client has closed the connection or reset the stream, or was cut off by a time limit."""
+
+class BodyTooLarge(ValueError):
+    """The request's body is longer than the option max_body. Let through, it is answered 413."""
+
+class BadBody(ValueError):
+    """The request's body is not what it should be. Let through, it is answered 400."""
+
+@final
+class Headers:
+    """Header fields: a mapping of names, in any case, to the first value of each.
+
+    Those of a request cannot be changed (TypeError), those of a response only until its head is
+    sent (ResponseEnded).
+    """
+
+    def __getitem__(self, name: str, /) -> str:
+        """The first value. Raises KeyError if there is none."""
+    def __setitem__(self, name: str, value: str | bytes | int, /) -> None:
+        """Replace all values of a name by one. Raises ValueError if it cannot be sent."""
+    def __delitem__(self, name: str, /) -> None:
+        """Remove all values of a name. Raises KeyError if there is none."""
+    def __contains__(self, name: object, /) -> bool: ...
+    def __iter__(self, /) -> Iterator[str]:
+        """Each name once, written as in "Content-Type"."""
+    def __len__(self, /) -> int:
+        """How many names there are."""
+    @overload
+    def get(self, name: str, default: None = None) -> str | None: ...
+    @overload
+    def get(self, name: str, default: str) -> str:
+        """The first value, or `default`."""
+    def get_all(self, name: str) -> list[str]:
+        """All values of a name, in order; empty if there is none."""
+    def add(self, name: str, value: str | bytes | int) -> None:
+        """Add a value beside those that are there."""
+    def keys(self) -> list[str]:
+        """Each name once, written as in "Content-Type"."""
+    def values(self) -> list[str]:
+        """The first value of each name."""
+    def items(self) -> list[tuple[str, str]]:
+        """All fields; a repeated name comes once for each value."""
+
+@final
+class Values:
+    """Names and values of a query or a form: a mapping of names to the first value of each."""
+
+    def __getitem__(self, name: str, /) -> str:
+        """The first value. Raises KeyError if there is none."""
+    def __contains__(self, name: object, /) -> bool: ...
+    def __iter__(self, /) -> Iterator[str]:
+        """Each name once, in order."""
+    def __len__(self, /) -> int:
+        """How many names there are."""
+    @overload
+    def get(self, name: str, default: None = None) -> str | None: ...
+    @overload
+    def get(self, name: str, default: str) -> str:
+        """The first value, or `default`."""
+    def get_all(self, name: str) -> list[str]:
+        """All values of a name, in order; empty if there is none."""
+    def keys(self) -> list[str]:
+        """Each name once, in order."""
+    def values(self) -> list[str]:
+        """The first value of each name."""
+    def items(self) -> list[tuple[str, str]]:
+        """All pairs; a repeated name comes once for each value."""
+
+@final
+class Part:
+    """One part of a multipart body. It can be read until the next part is asked for."""
+
+    @property
+    def name(self) -> str | None:
+        """The name of the form field."""
+    @property
+    def filename(self) -> str | None:
+        """The file's name as the client gave it, for a file. Never use it as a path."""
+    @property
+    def content_type(self) -> str | None:
+        """Its Content-Type, as the client gave it."""
+    @property
+    def headers(self) -> Headers:
+        """All its header fields."""
+    def read(self, n: int = ...) -> bytes:
+        """At most `n` bytes, at least one; b"" at the end. By default all that is left."""
+    def __iter__(self, /) -> Iterator[bytes]:
+        """The part in pieces, as they arrive."""
+    def __next__(self, /) -> bytes: ...
+
+@final
+class Parts:
+    """The parts of a multipart body, one after the other, as they arrive."""
+
+    def __iter__(self, /) -> Iterator[Part]: ...
+    def __next__(self, /) -> Part: ...
+
+@final
+class TlsInfo:
+    """Facts of the TLS session that a request came in."""
+
+    @property
+    def version(self) -> str:
+        """The protocol: "TLSv1.3"."""
+    @property
+    def cipher(self) -> str:
+        """The cipher suite, by its IANA name."""
+    @property
+    def server_name(self) -> str | None:
+        """The name that the client asked for (SNI)."""
+    @property
+    def alpn(self) -> str | None:
+        """The protocol agreed on: "h2", "http/1.1"."""
+    @property
+    def client_cert(self) -> bytes | None:
+        """The client's own certificate in DER form, once an authority has vouched for it."""
+
+@final
+class Tls:
+    """Certificates of a server, from PEM files."""
+
+    def __new__(
+        cls,
+        cert: str | PathLike[str],
+        key: str | PathLike[str],
+        client_ca: str | PathLike[str] | None = None,
+        *,
+        client_optional: bool = False,
+    ) -> Tls:
+        """Name the files; a server reads them when it starts.
+
+        `cert` holds the server's certificate and those between it and the authority, `key` its
+        private key. With `client_ca`, a file of authorities, clients must show a certificate that
+        one of them has signed; with `client_optional` they may also show none.
+
+        Starting the server raises OSError if a file cannot be read, ValueError if it does not hold
+        what it should.
+        """
+    @property
+    def cert(self) -> Path: ...
+    @property
+    def key(self) -> Path: ...
+    @property
+    def client_ca(self) -> Path | None: ...
+    @property
+    def client_optional(self) -> bool: ...
+
+@final
+class Request:
+    """What a client asked for."""
+
+    @property
+    def method(self) -> str:
+        """ "GET", "POST"; case counts."""
+    @property
+    def url(self) -> str:
+        """The request's target: "/path?query"."""
+    @property
+    def path(self) -> str:
+        """The path, percent-decoded, without the query."""
+    @property
+    def raw_path(self) -> str:
+        """The path as the client wrote it, without the query."""
+    @property
+    def host(self) -> str:
+        """The host that the client asked for, with its port if it named one; "" without."""
+    @property
+    def scheme(self) -> Literal["http", "https"]:
+        """Whether the connection is encrypted."""
+    @property
+    def proto(self) -> str:
+        """ "HTTP/1.0", "HTTP/1.1", "HTTP/2.0"."""
+    @property
+    def headers(self) -> Headers:
+        """The header fields; they cannot be changed."""
+    @property
+    def trailers(self) -> Headers:
+        """The fields after the body. Empty before the whole body has been read."""
+    @property
+    def cookies(self) -> dict[str, str]:
+        """The cookies that the client sent."""
+    @property
+    def query(self) -> Values:
+        """The values of the URL's query."""
+    @property
+    def pattern(self) -> str:
+        """The pattern that the request matched."""
+    def path_value(self, name: str) -> str:
+        """What the pattern's wildcard `name` stands for, percent-decoded; "" if it has none."""
+    @property
+    def remote_addr(self) -> str:
+        """The address of the other end: "127.0.0.1:40123"; of a proxy, if there is one."""
+    @property
+    def local_addr(self) -> str:
+        """The address that the server listens on."""
+    @property
+    def tls(self) -> TlsInfo | None:
+        """Facts of the TLS session; None without TLS."""
+    @property
+    def content_length(self) -> int | None:
+        """The length of the body, 0 without one; None if the client did not say."""
+    @property
+    def body(self) -> bytes:
+        """The whole body, read on first use and kept.
+
+        Raises BodyTooLarge, BadBody or ClientGone.
+        """
+    @property
+    def form(self) -> Values:
+        """The values of the query and of an HTML form in the body, without uploaded files.
+
+        Reads the body. Raises BodyTooLarge, BadBody or ClientGone.
+        """
+    def json(self) -> Any:
+        """The whole body, as JSON. Raises BodyTooLarge, BadBody or ClientGone."""
+    def read(self, n: int = ...) -> bytes:
+        """At most `n` bytes of the body, at least one; b"" at the end. By default the rest.
+
+        Waits for them. Raises BodyTooLarge, BadBody or ClientGone.
+        """
+    def readline(self) -> bytes:
+        """The next line with its newline; b"" at the end. Raises as `read`."""
+    def __iter__(self, /) -> Iterator[bytes]:
+        """The body in pieces, as they arrive. Raises as `read`."""
+    def __next__(self, /) -> bytes: ...
+    def multipart(self) -> Parts:
+        """The parts of a multipart body, as they arrive; nothing is kept.
+
+        Raises BadBody if the body is not multipart, and what `read` raises.
+        """
+    def aread(self, n: int = ...) -> Awaitable[bytes]:
+        """As `read`, for coroutines."""
+    def __aiter__(self, /) -> AsyncIterator[bytes]:
+        """The body in pieces, as they arrive, for coroutines."""
+    def poll_read(self, callback: Callable[[], object], n: int = ...) -> bytes | None:
+        """What can be read now, at most `n` bytes; b"" at the end.
+
+        None if that is nothing: then `callback` is called once, from some thread, when there is.
+        """
+
+@final
+class ResponseWriter:
+    """The answer to one request.
+
+    The status is 200 unless set. Head and body go out together when the handler returns; a long
+    answer, or one that is flushed, is streamed. Content-Type is guessed from the first bytes unless
+    set. Once the head has been sent, changing it raises ResponseEnded.
+    """
+
+    @property
+    def status(self) -> int:
+        """The status that is sent, or was."""
+    @property
+    def header(self) -> Headers:
+        """The header fields of the answer."""
+    @property
+    def trailer(self) -> Headers:
+        """Fields to send after the body."""
+    @property
+    def written(self) -> int:
+        """How many bytes have been written."""
+    @property
+    def client_gone(self) -> bool:
+        """Whether the client has gone, so that nobody reads what is written."""
+    def set_status(self, code: int) -> None:
+        """Set the status. 100 to 199 are sent at once, with the header fields set so far."""
+    def write_header(self, code: int) -> None:
+        """Set the status: Go's name for `set_status`."""
+    def write(self, data: str | bytes | bytearray | memoryview) -> int:
+        """Write a piece of the body, str as UTF-8, and return how many bytes it has.
+
+        Waits while too much is on its way to a slow client, unless the handler may not block: then
+        it is queued. Raises ClientGone or ResponseEnded; ValueError past a declared Content-Length
+        and under a status without a body.
+        """
+    def flush(self) -> None:
+        """Send what has been written, now. Raises ClientGone or ResponseEnded."""
+    def awrite(self, data: str | bytes | bytearray | memoryview) -> Awaitable[int]:
+        """As `write`, for coroutines: waits until there is room."""
+    def aflush(self) -> Awaitable[None]:
+        """As `flush`, for coroutines: also waits until there is room for more."""
+    def set_cookie(
+        self,
+        name: str,
+        value: str,
+        *,
+        path: str | None = ...,
+        domain: str | None = None,
+        max_age: int | None = None,
+        expires: datetime | float | None = None,
+        secure: bool = False,
+        http_only: bool = False,
+        same_site: str | None = None,
+    ) -> None:
+        """Add a Set-Cookie field. Its path is "/" unless given.
+
+        `max_age` is in seconds, `expires` a datetime or seconds since 1970, `same_site` "lax",
+        "strict" or "none". Raises ValueError for what a cookie cannot hold.
+        """
+    def redirect(self, url: str, code: int = 302) -> None:
+        """Send the client to another URL, which may be relative to the request's path."""
+    def error(self, message: str, code: int) -> None:
+        """Answer with a status and a line of plain text."""
+    def json(self, obj: object, code: int | None = None) -> None:
+        """Answer with JSON."""
+    def serve_file(self, path: str | PathLike[str]) -> None:
+        """Answer with a file: its type by name, ranges, and "not modified" where that is so.
+
+        A file that is not there is answered 404. The path is taken as it is: never build it from
+        what a client sent without checking.
+        """
+    def poll_room(self, callback: Callable[[], object]) -> bool:
+        """Whether there is room to write.
+
+        If not, `callback` is called once, from some thread, when there is or the client has gone.
+        """
+    def finish(self) -> None:
+        """End the answer of a coroutine."""
+    def fail(self, status: int) -> None:
+        """Give the answer of a coroutine up: by a status if nothing was sent, else by a cut."""
+
+@disjoint_base
+class Mux:
+    """Patterns and what stands behind them: see `oxbridge.Mux`."""
+
+    def __new__(cls) -> Mux: ...
+    def handle(
+        self,
+        pattern: str,
+        fn: Callable[[ResponseWriter, Request], object],
+        blocking: bool = True,
+        location: str = "unknown",
+    ) -> None: ...
+    def handle_async(
+        self,
+        pattern: str,
+        fn: Callable[[ResponseWriter, Request], object],
+        location: str = "unknown",
+    ) -> None: ...
+    @property
+    def patterns(self) -> list[str]: ...
+    def __len__(self, /) -> int: ...
+
+@final
+class Core:
+    """A server, below the Python parts: see `oxbridge.Server`."""
+
+    def __new__(
+        cls,
+        mux: Mux,
+        binds: list[str],
+        tls: Tls | None = None,
+        options: dict[str, object] | None = None,
+    ) -> Core: ...
+    def start(self) -> None:
+        """Bind and serve. Raises OSError."""
+    def begin_stop(self, timeout: float) -> None:
+        """Start to stop; return at once."""
+    def wait(self, timeout: float | None = None) -> bool:
+        """Wait until it has stopped; False if that takes longer."""
+    @property
+    def addresses(self) -> list[str]: ...
+    @property
+    def url(self) -> str | None: ...
+    @property
+    def connections(self) -> int: ...
+    @property
+    def live_exchanges(self) -> int: ...
+    def reload_tls(self) -> None:
+        """Read the certificates again. Raises OSError or ValueError."""
+    def async_fd(self) -> int:
+        """A descriptor that can be read while exchanges wait for `take_async`."""
+    def take_async(
+        self,
+    ) -> list[tuple[Callable[[ResponseWriter, Request], Any], ResponseWriter, Request]]:
+        """Exchanges for coroutine handlers."""
