@@ -104,6 +104,7 @@ mod example;
 mod host;
 mod identifier;
 mod index;
+mod literals;
 mod lookup;
 mod mux;
 mod parse;

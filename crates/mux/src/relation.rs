@@ -99,3 +99,33 @@ pub(crate) fn segments(left: &Segment, right: &Segment) -> Option<Relation> {
         (Literal(l), Literal(r)) => (l == r).then_some(Relation::SAME),
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::paths;
+    use crate::parse::parse;
+
+    /// The index offers for comparison only patterns that do have something in common, so that they
+    /// have not shows nowhere else.
+    #[test]
+    fn paths_with_nothing_in_common_do_not_relate() {
+        for (left, right) in [
+            ("/a", "/b"),
+            ("/a", "/a/"),
+            ("/a", "/a/{x...}"),
+            ("/a", "/a/b"),
+            ("/{x}", "/{x}/{y}"),
+            ("/{x}", "/{$}"),
+            ("/a/{x}", "/a/{$}"),
+            ("/a/{$}", "/a/b"),
+            ("/a/{$}", "/a/b/"),
+            ("/a/", "/b/"),
+            ("/a/{x...}", "/b/c/d"),
+        ] {
+            let [l, r] =
+                [left, right].map(|text| parse(text).unwrap_or_else(|error| panic!("{error}")));
+            assert_eq!(paths(&l.segments, &r.segments), None, "{left} and {right}");
+            assert_eq!(paths(&r.segments, &l.segments), None, "{right} and {left}");
+        }
+    }
+}

@@ -8,9 +8,7 @@
 //! A node's depth is its place in the path, so a lookup visits no node twice, and the recursion is
 //! as deep as the longest pattern, however long the path.
 
-use std::cmp::Ordering;
-
-use crate::path::Decoded;
+use crate::literals::Literals;
 use crate::pattern::{Segment, TRAILING_SLASH};
 use crate::values::{Span, Spans};
 
@@ -20,8 +18,7 @@ pub(crate) type EntryId = u32;
 /// Patterns of one host and method, by their paths.
 #[derive(Debug, Default)]
 pub(crate) struct Node {
-    /// Sorted, for the search.
-    literals: Vec<(Box<[u8]>, Node)>,
+    literals: Literals<Node>,
     single: Option<Box<Node>>,
     /// A pattern that ends here with a `...`.
     multi: Option<Multi>,
@@ -64,14 +61,8 @@ impl Node {
         };
         match first {
             Segment::Literal(text) => {
-                let at = match self.literals.binary_search_by(|(known, _)| known.cmp(text)) {
-                    Ok(at) => at,
-                    Err(at) => {
-                        self.literals.insert(at, (text.clone(), Node::default()));
-                        at
-                    }
-                };
-                self.literals[at].1.insert(rest, entry);
+                let child = self.literals.get_or_insert_with(text, Node::default);
+                child.insert(rest, entry);
             }
             Segment::Single(_) => self.single.get_or_insert_default().insert(rest, entry),
             Segment::Multi(name) => {
@@ -113,7 +104,7 @@ impl Node {
         let end = memchr::memchr(b'/', &path[start..]).map_or(path.len(), |len| start + len);
         let segment = &path[start..end];
 
-        if let Some(child) = self.literal(segment, walk.escaped)
+        if let Some(child) = self.literals.get(segment, walk.escaped)
             && let Some(hit) = child.find_from(walk, end, spans)
         {
             return Some(hit);
@@ -141,7 +132,8 @@ impl Node {
     /// Goes on where only a slash remains.
     fn find_trailing_slash(&self, walk: Walk<'_>, at: usize, spans: &mut Spans) -> Option<Hit> {
         if let Some(entry) = self
-            .literal(TRAILING_SLASH, false)
+            .literals
+            .get(TRAILING_SLASH, false)
             .and_then(|child| child.end)
         {
             return Some(Hit { entry, exact: true });
@@ -154,22 +146,6 @@ impl Node {
             entry: multi.entry,
             exact: true,
         })
-    }
-
-    fn literal(&self, segment: &[u8], escaped: bool) -> Option<&Node> {
-        let literals = &self.literals;
-        let at = if escaped && memchr::memchr(b'%', segment).is_some() {
-            literals
-                .binary_search_by(|(known, _)| compare_decoded(known, segment))
-                .ok()?
-        } else if literals.len() <= FEW {
-            literals.iter().position(|(known, _)| **known == *segment)?
-        } else {
-            literals
-                .binary_search_by(|(known, _)| (**known).cmp(segment))
-                .ok()?
-        };
-        Some(&literals[at].1)
     }
 
     /// Calls `visit` with every pattern in the tree that matches a path in common with `segments`.
@@ -185,7 +161,7 @@ impl Node {
         }
         match first {
             Segment::Literal(text) => {
-                if let Some(child) = self.literal(text, false) {
+                if let Some(child) = self.literals.get(text, false) {
                     child.visit_overlapping(rest, visit);
                 }
                 if let Some(child) = &self.single
@@ -195,8 +171,8 @@ impl Node {
                 }
             }
             Segment::Single(_) => {
-                for (text, child) in &self.literals {
-                    if **text != *TRAILING_SLASH {
+                for (text, child) in self.literals.iter() {
+                    if *text != *TRAILING_SLASH {
                         child.visit_overlapping(rest, visit);
                     }
                 }
@@ -228,13 +204,6 @@ impl Node {
             .map(|(_, child)| child)
             .chain(self.single.as_deref())
     }
-}
-
-/// Up to this many literals are compared one by one, which for a few is quicker than a search.
-const FEW: usize = 8;
-
-fn compare_decoded(known: &[u8], segment: &[u8]) -> Ordering {
-    known.iter().copied().cmp(Decoded::new(segment))
 }
 
 /// An escaped slash that is a whole segment counts as a trailing slash; see [`Segment`].

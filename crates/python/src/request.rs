@@ -129,7 +129,7 @@ impl Request {
 
     #[getter]
     fn url(&self, py: Python<'_>) -> String {
-        lock(py, &self.inner).uri().to_string()
+        lock(py, &self.inner).target().into_owned()
     }
 
     #[getter]

@@ -25,6 +25,15 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
         std::thread::sleep(Duration::from_millis(500));
         w.write(b"slept\n")
     })?;
+    builder.blocking("POST /length", |w, r| {
+        match r.body_mut().read_all_blocking() {
+            Ok(body) => w.write(body.len().to_string().as_bytes()),
+            Err(e) => {
+                w.refuse(e.status());
+                Ok(())
+            }
+        }
+    })?;
     builder.bind(address.parse()?).start()?.wait();
     Ok(())
 }

@@ -94,6 +94,10 @@ pub(crate) struct Conn {
     order: AtomicU8,
     /// The task's own waker: it stays the same for the life of a task.
     task: OnceLock<Waker>,
+    /// Everything that was to be written has been, as far as the protocol knows.
+    flushed: AtomicBool,
+    /// Idle for long enough to give its buffers back.
+    rests: AtomicBool,
     informational: AtomicBool,
     /// Serialized 1xx heads that wait to be written. Guarded by `informational`: false means empty.
     interim: Mutex<Vec<u8>>,
@@ -117,6 +121,8 @@ impl Conn {
             write_since: AtomicU32::new(0),
             order: AtomicU8::new(Order::Serve as u8),
             task: OnceLock::new(),
+            flushed: AtomicBool::new(true),
+            rests: AtomicBool::new(false),
             informational: AtomicBool::new(false),
             interim: Mutex::new(Vec::new()),
             fault: OnceLock::new(),
@@ -146,6 +152,20 @@ impl Conn {
         } else if !blocked && since != 0 {
             self.write_since.store(0, Relaxed);
         }
+    }
+
+    /// Bytes were written that have not been flushed (`false`), or all have been.
+    pub(crate) fn on_flush(&self, flushed: bool) {
+        self.flushed.store(flushed, Relaxed);
+    }
+
+    /// Whether the sweep has told the connection to rest, and it may: it is between requests and owes
+    /// its client nothing. Takes the hint back.
+    pub(crate) fn may_rest(&self) -> bool {
+        self.rests.load(Relaxed)
+            && self.rests.swap(false, Relaxed)
+            && self.phase.load(Relaxed) == Phase::Idle as u8
+            && self.flushed.load(Relaxed)
     }
 
     /// A request head is complete.
@@ -230,6 +250,19 @@ impl Conn {
 
     pub(crate) fn fault(&self) -> Option<&'static str> {
         self.fault.get().copied()
+    }
+
+    /// Tells a connection that has been idle for a while to give its buffers back. Says whether it did.
+    fn hint_rest(&self, now: u32) -> bool {
+        let age = now.wrapping_sub(self.since.load(Relaxed));
+        let due = self.phase.load(Relaxed) == Phase::Idle as u8
+            && (REST..REST + 2 * SWEPT).contains(&age)
+            && !self.rests.swap(true, Relaxed);
+        if due {
+            fence(SeqCst);
+            self.wake();
+        }
+        due
     }
 
     /// Why this connection is out of time at `now`, if it is.
@@ -336,10 +369,13 @@ impl Sweep {
         conns.slots.len() - conns.free.len()
     }
 
-    /// Cuts the connections that are out of time.
-    pub(crate) fn pass(&self, limits: &Limits) {
+    /// Cuts the connections that are out of time, and sends the idle ones to rest. Says how many those
+    /// were.
+    pub(crate) fn pass(&self, limits: &Limits) -> usize {
         let now = self.clock.update();
+        let mut resting = 0;
         for conn in lock(&self.conns).slots.iter().flatten() {
+            resting += usize::from(conn.hint_rest(now));
             if let Some(why) = conn.overdue(now, limits) {
                 tracing::debug!(peer = %conn.peer, "connection closed: {why}");
                 // An idle HTTP/2 client is told by GOAWAY; an idle HTTP/1 connection just closes; one
@@ -351,6 +387,7 @@ impl Sweep {
                 });
             }
         }
+        resting
     }
 
     /// Gives every connection, and those that come later, the order to drain; or cuts them all.
@@ -384,3 +421,7 @@ impl Drop for Entered {
 
 /// The one reason to close a connection that is nobody's fault.
 const IDLE: &str = "idle";
+/// After this many milliseconds between requests a connection gives its buffers back.
+const REST: u32 = 1000;
+/// At least this often, in milliseconds, every connection is looked at.
+const SWEPT: u32 = 500;

@@ -157,17 +157,36 @@ async fn speak_h1(
         // hyper's parser has room for 100 without an allocation.
         builder.max_headers(limits.max_headers);
     }
-    let mut http = builder.serve_connection(stream, service);
-    let mut told = false;
-    let served = poll_fn(|cx| {
-        if conn.order() == Order::Drain && !told {
-            told = true;
-            std::pin::Pin::new(&mut http).graceful_shutdown();
+    let (mut stream, mut service) = (stream, service);
+    let served = loop {
+        let mut http = builder.serve_connection(stream, service);
+        let mut told = false;
+        let over = poll_fn(|cx| {
+            if conn.order() == Order::Drain && !told {
+                told = true;
+                std::pin::Pin::new(&mut http).graceful_shutdown();
+            } else if conn.may_rest() {
+                return Poll::Ready(None);
+            }
+            http.poll_without_shutdown(cx).map(Some)
+        })
+        .await;
+        let parts = http.into_parts();
+        (stream, service) = (parts.io, parts.service);
+        if let Some(served) = over {
+            break served;
         }
-        http.poll_without_shutdown(cx)
-    })
-    .await;
-    let stream = http.into_parts().io;
+        // Idle: hyper's buffers, some 16 KiB, go back while nobody needs them.
+        let woken = poll_fn(|cx| {
+            if conn.order() == Order::Drain {
+                return Poll::Ready(Ok(false));
+            }
+            stream.poll_rest(cx, &parts.read_buf)
+        });
+        if !woken.await? {
+            return Ok(());
+        }
+    };
     let answer = stream.rejected().and_then(refusal).unwrap_or_default();
     if answer.is_empty() && stream.ended() {
         return served.map_err(Into::into);

@@ -50,7 +50,7 @@ pub struct Native;
 impl Host for Native {}
 
 /// How long a handler may hold the leader: between one and two of these.
-const BEAT: Duration = Duration::from_micros(600);
+const BEAT: Duration = Duration::from_millis(1);
 /// The watchdog sleeps after this many beats in which no handler ran.
 const QUIET_BEATS: u32 = 100;
 /// A follower without work ends after this long, if another one is idle too.

@@ -10,40 +10,45 @@ use crate::response::ResponseWriter;
 /// another thread, and ends exactly once: by [`end`](Self::end), [`refuse`](Self::refuse), or by being
 /// dropped, which counts as a failure of its handler.
 #[derive(Debug)]
-pub struct Exchange {
+pub struct Exchange(Box<Inner>);
+
+/// In a box, since an exchange changes hands several times on its way to a handler.
+#[derive(Debug)]
+struct Inner {
     request: Request,
     response: ResponseWriter,
 }
 
 impl Exchange {
     pub(crate) fn new(request: Request, response: ResponseWriter) -> Self {
-        Exchange { request, response }
+        Exchange(Box::new(Inner { request, response }))
     }
 
     /// The request.
     pub fn request(&mut self) -> &mut Request {
-        &mut self.request
+        &mut self.0.request
     }
 
     /// The response.
     pub fn response(&mut self) -> &mut ResponseWriter {
-        &mut self.response
+        &mut self.0.response
     }
 
     /// Both, for a handler that reads while it writes.
     pub fn parts(&mut self) -> (&mut ResponseWriter, &mut Request) {
-        (&mut self.response, &mut self.request)
+        (&mut self.0.response, &mut self.0.request)
     }
 
     /// Both, each on its own. The response must be ended as the exchange's.
     pub fn into_parts(self) -> (ResponseWriter, Request) {
-        (self.response, self.request)
+        let Inner { request, response } = *self.0;
+        (response, request)
     }
 
     /// From here on, reads and writes that would wait do not: a read is an error, a write is queued.
     pub(crate) fn never_wait(&mut self) {
-        self.request.body_mut().never_wait();
-        self.response.never_wait();
+        self.0.request.body_mut().never_wait();
+        self.0.response.never_wait();
     }
 
     /// Ends the exchange: the response is whole.
@@ -51,11 +56,11 @@ impl Exchange {
     /// # Errors
     /// As [`ResponseWriter::end`].
     pub fn end(mut self) -> Result<(), WriteError> {
-        self.response.end()
+        self.0.response.end()
     }
 
     /// Ends the exchange with a failure: `status` if nothing has been sent yet, else an aborted stream.
     pub fn refuse(mut self, status: StatusCode) {
-        self.response.refuse(status);
+        self.0.response.refuse(status);
     }
 }

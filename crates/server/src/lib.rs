@@ -23,6 +23,7 @@ mod exchange;
 mod guard;
 mod incoming;
 mod limits;
+mod memory;
 mod reactor;
 mod reply;
 mod request;

@@ -20,7 +20,9 @@ use crate::tls::TlsInfo;
 pub struct Request {
     parts: Parts,
     body: RequestBody,
-    route: Matched,
+    pattern: Pattern,
+    /// Ranges of the target's path.
+    values: PathValues,
 }
 
 /// The pattern that a request matched, and what its wildcards stand for. Also an extension of the
@@ -34,14 +36,6 @@ pub struct Matched {
 }
 
 impl Matched {
-    pub(crate) fn new(pattern: Pattern, values: PathValues, path: Uri) -> Self {
-        Matched {
-            pattern,
-            values,
-            path,
-        }
-    }
-
     /// The pattern.
     pub fn pattern(&self) -> &Pattern {
         &self.pattern
@@ -85,8 +79,8 @@ impl fmt::Debug for Connection {
 }
 
 impl Request {
-    pub(crate) fn new(parts: Parts, body: RequestBody, route: Matched) -> Self {
-        Request { parts, body, route }
+    pub(crate) fn new(parts: Parts, body: RequestBody, pattern: Pattern, values: PathValues) -> Self {
+        Request { parts, body, pattern, values }
     }
 
     /// The method, a case-sensitive token (RFC 9110 §9.1).
@@ -97,6 +91,17 @@ impl Request {
     /// The request target as the client wrote it (RFC 9112 §3.2).
     pub fn uri(&self) -> &Uri {
         &self.parts.uri
+    }
+
+    /// The request target as text: what the client wrote in HTTP/1, path and query in HTTP/2, where
+    /// scheme and host are fields of their own (RFC 9113 §8.3.1).
+    pub fn target(&self) -> Cow<'_, str> {
+        match self.parts.uri.path_and_query() {
+            Some(target) if self.parts.version == Version::HTTP_2 || self.parts.uri.scheme().is_none() => {
+                Cow::Borrowed(target.as_str())
+            }
+            _ => Cow::Owned(self.parts.uri.to_string()),
+        }
     }
 
     /// The path, percent-decoded. Bytes that are not UTF-8 become U+FFFD: for the exact bytes see
@@ -146,12 +151,12 @@ impl Request {
 
     /// What the wildcard `name` of the pattern stands for, percent-decoded; `None` if it has none.
     pub fn path_value(&self, name: &str) -> Option<&str> {
-        self.route.value(name)
+        self.values.get(self.pattern.wildcard_index(name)?, self.parts.uri.path())
     }
 
     /// The pattern that the request matched.
     pub fn pattern(&self) -> &Pattern {
-        self.route.pattern()
+        &self.pattern
     }
 
     /// The address of the other end: the client, or a proxy before it.
@@ -182,8 +187,9 @@ impl Request {
     /// The request as tower services know it, with [`Matched`] and [`Connection`] as extensions.
     pub fn into_http(self) -> http::Request<RequestBody> {
         let connection = Connection(self.body.conn().clone());
+        let matched = Matched { pattern: self.pattern, values: self.values, path: self.parts.uri.clone() };
         let mut request = http::Request::from_parts(self.parts, self.body);
-        request.extensions_mut().insert(self.route);
+        request.extensions_mut().insert(matched);
         request.extensions_mut().insert(connection);
         request
     }

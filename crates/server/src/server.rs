@@ -14,6 +14,7 @@ use crate::connection;
 use crate::crew::{Crew, Host};
 use crate::error::{StartError, StartKind};
 use crate::limits::Limits;
+use crate::memory;
 use crate::listen::{
     Bind, ListenOptions, Listener, LocalAddr, TokioListener, is_exhausted, is_transient,
 };
@@ -258,6 +259,13 @@ async fn sweep(shared: Arc<Shared>) {
     let tick = shared.limits.tick();
     loop {
         tokio::time::sleep(tick).await;
-        shared.sweep.pass(&shared.limits);
+        if shared.sweep.pass(&shared.limits) >= CROWD {
+            // The resting connections gave their buffers back in the next moments; to the system too.
+            tokio::time::sleep(Duration::from_millis(5)).await;
+            memory::trim();
+        }
     }
 }
+
+/// So many connections that go to rest at once make it worth a pass over the heap.
+const CROWD: usize = 256;

@@ -12,7 +12,7 @@ use http::header::{
 };
 use http::{HeaderValue, Method, Request as HttpRequest, Response, StatusCode, Version};
 use hyper::body::{Body as _, Incoming};
-use oxbridge_mux::Lookup;
+use oxbridge_mux::{Lookup, PathValues, Pattern};
 
 use crate::app::{Handler, ResponseFuture};
 use crate::body::Body;
@@ -22,7 +22,7 @@ use crate::exchange::Exchange;
 use crate::incoming::RequestBody;
 use crate::reactor::{Job, Shared};
 use crate::reply::{Outlet, Reply};
-use crate::request::{Matched, Request, host};
+use crate::request::{Request, host};
 use crate::response::{ResponseWriter, plain};
 
 /// What hyper calls for each request of one connection.
@@ -47,7 +47,7 @@ impl hyper::service::Service<HttpRequest<Incoming>> for Service {
 
 /// What the path leads to.
 enum Found {
-    Route(u32, Matched),
+    Route(u32, Pattern, PathValues),
     Answer(Response<Body>),
 }
 
@@ -55,8 +55,8 @@ impl Service {
     fn dispatch(&self, request: HttpRequest<Incoming>) -> State {
         let (parts, incoming) = request.into_parts();
         let found = self.find(&parts.method, &parts.uri, &parts.headers, parts.version);
-        let (route, matched) = match found {
-            Found::Route(route, matched) => (route, matched),
+        let (route, pattern, values) = match found {
+            Found::Route(route, pattern, values) => (route, pattern, values),
             Found::Answer(response) => return State::Done(Some(response)),
         };
         let limits = &self.shared.limits;
@@ -73,7 +73,7 @@ impl Service {
             limits.max_body,
             limits.body_timeout,
         );
-        let request = Request::new(parts, body, matched);
+        let request = Request::new(parts, body, pattern, values);
         if ahead && !matches!(self.shared.app.handler(route), Handler::Async(_)) {
             return State::Gathering(Box::new(Gathering {
                 shared: self.shared.clone(),
@@ -120,10 +120,7 @@ impl Service {
             Lookup::Found(found) => {
                 let route = *found.value;
                 let pattern = found.pattern.clone();
-                Found::Route(
-                    route,
-                    Matched::new(pattern, found.into_values(), uri.clone()),
-                )
+                Found::Route(route, pattern, found.into_values())
             }
             Lookup::Redirect {
                 location, status, ..

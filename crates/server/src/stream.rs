@@ -78,6 +78,8 @@ pub(crate) struct Stream {
     guard: Option<Guard>,
     /// The first bytes, read to tell the protocol and not handed on yet.
     start: Vec<u8>,
+    /// The guard has seen `start` already.
+    start_seen: bool,
     rejected: Option<Reject>,
     /// hyper has been told that the stream ends where the rejected message begins.
     told_end: bool,
@@ -103,6 +105,7 @@ impl Stream {
             conn,
             guard,
             start,
+            start_seen: false,
             rejected: None,
             told_end: false,
             ended: false,
@@ -115,6 +118,26 @@ impl Stream {
     /// closed for a reason of its own before it came to that message: then the last word is said.
     pub(crate) fn rejected(&self) -> Option<&Reject> {
         self.rejected.as_ref().filter(|_| self.told_end)
+    }
+
+    /// Waits for bytes without a buffer to hold: between requests, when the client is in no hurry.
+    /// `unread` is what HTTP had read of the next request. False when the client has closed.
+    pub(crate) fn poll_rest(&mut self, cx: &mut Context<'_>, unread: &[u8]) -> Poll<io::Result<bool>> {
+        if self.rejected.is_some() || self.ended {
+            return Poll::Ready(Ok(true));
+        }
+        if !unread.is_empty() {
+            self.start = unread.to_vec();
+            self.start_seen = true;
+            return Poll::Ready(Ok(true));
+        }
+        let mut few = [0; 64];
+        let mut buf = ReadBuf::new(&mut few);
+        ready!(self.socket.poll_read(cx, &mut buf))?;
+        self.start = buf.filled().to_vec();
+        self.start_seen = false;
+        self.ended = self.start.is_empty();
+        Poll::Ready(Ok(!self.ended))
     }
 
     /// Whether the client has closed its side.
@@ -151,6 +174,7 @@ impl Stream {
 
     /// Notes how a write of `len` bytes went.
     fn wrote(&mut self, len: usize, result: &Poll<io::Result<usize>>) {
+        self.conn.on_flush(false);
         match result {
             Poll::Pending => {
                 self.partial = true;
@@ -197,7 +221,10 @@ impl Read for Stream {
             this.ended = true;
             return Poll::Ready(Ok(()));
         }
+        let seen = this.start_seen;
+        this.start_seen = seen && !this.start.is_empty();
         if let Some(guard) = &mut this.guard
+            && !seen
             && let Err(reject) = guard.feed(bytes)
         {
             n = reject.accepted.min(n);
@@ -239,8 +266,20 @@ impl Write for Stream {
         if !this.partial {
             ready!(this.poll_interim(cx))?;
         }
-        let result = this.socket.poll_write_vectored(cx, bufs);
-        this.wrote(bufs.iter().map(|b| b.len()).sum(), &result);
+        let len = bufs.iter().map(|b| b.len()).sum();
+        let result = if len <= GATHER {
+            // A head and a small body: copying them costs less than a vectored system call does.
+            let mut gathered = [0; GATHER];
+            let mut end = 0;
+            for buf in bufs {
+                gathered[end..end + buf.len()].copy_from_slice(buf);
+                end += buf.len();
+            }
+            this.socket.poll_write(cx, &gathered[..end])
+        } else {
+            this.socket.poll_write_vectored(cx, bufs)
+        };
+        this.wrote(len, &result);
         result
     }
 
@@ -258,7 +297,10 @@ impl Write for Stream {
                 this.conn.on_write(true);
                 Poll::Pending
             }
-            ready => ready,
+            ready => {
+                this.conn.on_flush(true);
+                ready
+            }
         }
     }
 
@@ -266,6 +308,9 @@ impl Write for Stream {
         self.socket.poll_shutdown(cx)
     }
 }
+
+/// Up to this many bytes a vectored write becomes a plain one.
+const GATHER: usize = 512;
 
 /// What is left to say after HTTP: a last answer, and a close that lets the client read it.
 pub(crate) struct Farewell {

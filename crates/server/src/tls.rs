@@ -130,7 +130,7 @@ impl TlsConfig {
             key,
             client_ca: None,
             client_auth: None,
-            alpn: vec![b"h2".to_vec(), b"http/1.1".to_vec()],
+            alpn: vec![b"h2".to_vec(), b"http/1.1".to_vec(), b"http/1.0".to_vec()],
             min_version: TlsVersion::V1_2,
         }
     }

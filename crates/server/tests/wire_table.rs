@@ -1,11 +1,13 @@
 //! Every row of `tests/data/wire.toml`, sent to a server: its answers, and that it closes after a fault.
 
+#[allow(dead_code, reason = "no client shows a certificate here")]
 mod authority;
 mod wire;
 
 use std::fs;
 use std::io::{Read, Write};
 use std::net::TcpStream;
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 
 use authority::Authority;
@@ -18,14 +20,14 @@ use wire::{Client, PATIENCE};
 #[test]
 fn every_row_sent_at_once_gets_its_answers() {
     let servers = [serve(echo_server()), serve(async_server())];
-    for row in rows() {
+    require(rows().iter(), |row| {
         for server in &servers {
             let mut client = Client::of(server);
             // A server that has refused already may have closed.
             let _ = client.try_send(row.wire());
             row.expect(&mut client, &row.verdict);
         }
-    }
+    });
     for server in servers {
         assert_eq!(server.exchanges(), 0, "an exchange is left behind");
     }
@@ -34,7 +36,7 @@ fn every_row_sent_at_once_gets_its_answers() {
 #[test]
 fn every_row_sent_byte_by_byte_gets_its_answers() {
     let servers = [serve(echo_server()), serve(async_server())];
-    for row in rows().iter().filter(|row| row.fill.is_none()) {
+    require(rows().iter().filter(|row| row.fill.is_none()), |row| {
         // A handler that has begun to read a body when its fault comes answers as handlers do.
         let verdict = if row.in_body { "400" } else { &row.verdict };
         for server in &servers {
@@ -46,7 +48,7 @@ fn every_row_sent_byte_by_byte_gets_its_answers() {
             }
             row.expect(&mut client, verdict);
         }
-    }
+    });
 }
 
 #[test]
@@ -58,7 +60,7 @@ fn rows_get_the_same_answers_through_tls() {
         .unwrap();
     let server = serve(echo_server().tls(tls));
     let config = authority.trusting_client(rustls::ALL_VERSIONS, &["http/1.1"], None);
-    for row in rows().iter().step_by(7) {
+    require(rows().iter().step_by(7), |row| {
         let tcp = TcpStream::connect(server.addresses()[0].tcp().unwrap()).unwrap();
         tcp.set_read_timeout(Some(PATIENCE)).unwrap();
         let tls =
@@ -66,7 +68,16 @@ fn rows_get_the_same_answers_through_tls() {
         let mut client = Client::over(StreamOwned::new(tls, tcp));
         let _ = client.try_send(row.wire());
         row.expect(&mut client, &row.verdict);
-    }
+    });
+}
+
+/// Tries every row, and fails with the names of those that `check` panics for.
+fn require<'a>(rows: impl Iterator<Item = &'a Row>, check: impl Fn(&Row)) {
+    let wrong: Vec<&str> = rows
+        .filter(|row| catch_unwind(AssertUnwindSafe(|| check(row))).is_err())
+        .map(|row| row.name.as_str())
+        .collect();
+    assert!(wrong.is_empty(), "rows that went wrong, see above: {wrong:#?}");
 }
 
 #[derive(Deserialize)]

@@ -71,9 +71,8 @@ impl Gate {
 
     fn wait(&self, or_else: &str, mut until: impl FnMut(&mut State) -> bool) {
         let (state, changed) = &*self.0;
-        let (_, timeout) = changed
-            .wait_timeout_while(state.lock().unwrap(), PATIENCE, |state| !until(state))
-            .unwrap();
+        let guard = state.lock().unwrap();
+        let timeout = changed.wait_timeout_while(guard, PATIENCE, |state| !until(state)).unwrap().1;
         assert!(!timeout.timed_out(), "{or_else}");
     }
 }
