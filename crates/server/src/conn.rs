@@ -96,6 +96,8 @@ pub(crate) struct Conn {
     task: OnceLock<Waker>,
     /// Everything that was to be written has been, as far as the protocol knows.
     flushed: AtomicBool,
+    /// A read waits for the exchanges under way to end.
+    held: AtomicBool,
     /// Idle for long enough to give its buffers back.
     rests: AtomicBool,
     informational: AtomicBool,
@@ -122,6 +124,7 @@ impl Conn {
             order: AtomicU8::new(Order::Serve as u8),
             task: OnceLock::new(),
             flushed: AtomicBool::new(true),
+            held: AtomicBool::new(false),
             rests: AtomicBool::new(false),
             informational: AtomicBool::new(false),
             interim: Mutex::new(Vec::new()),
@@ -178,6 +181,11 @@ impl Conn {
     /// Whether an exchange is under way.
     pub(crate) fn is_busy(&self) -> bool {
         self.exchanges.load(Relaxed) != 0
+    }
+
+    /// Wakes the task when the last exchange under way ends.
+    pub(crate) fn hold_read(&self) {
+        self.held.store(true, Relaxed);
     }
 
     /// HTTP is over; what follows has a time bound of its own.
@@ -309,6 +317,9 @@ impl Drop for Underway {
         if self.0.exchanges.fetch_sub(1, Relaxed) == 1 {
             self.0.since.store(self.0.clock.now(), Relaxed);
             self.0.phase.store(Phase::Idle as u8, Relaxed);
+            if self.0.held.load(Relaxed) && self.0.held.swap(false, Relaxed) {
+                self.0.wake();
+            }
         }
     }
 }

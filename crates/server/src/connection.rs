@@ -173,6 +173,9 @@ async fn speak_h1(
         .await;
         let parts = http.into_parts();
         (stream, service) = (parts.io, parts.service);
+        // Copied, as a rule nothing: even an empty slice would keep hyper's buffer alive.
+        let unread = parts.read_buf.to_vec();
+        drop(parts.read_buf);
         if let Some(served) = over {
             break served;
         }
@@ -181,13 +184,13 @@ async fn speak_h1(
             if conn.order() == Order::Drain {
                 return Poll::Ready(Ok(false));
             }
-            stream.poll_rest(cx, &parts.read_buf)
+            stream.poll_rest(cx, &unread)
         });
         if !woken.await? {
             return Ok(());
         }
     };
-    let answer = stream.rejected().and_then(refusal).unwrap_or_default();
+    let answer = stream.rejected().map(refusal).unwrap_or_default();
     if answer.is_empty() && stream.ended() {
         return served.map_err(Into::into);
     }
@@ -197,11 +200,8 @@ async fn speak_h1(
     served.map_err(Into::into)
 }
 
-/// The answer to a message that the guard rejected, unless a handler has that message and answers it.
-fn refusal(reject: &Reject) -> Option<Vec<u8>> {
-    if reject.in_body && reject.started_earlier {
-        return None;
-    }
+/// The answer to a message that the guard rejected.
+fn refusal(reject: &Reject) -> Vec<u8> {
     let reason = http::StatusCode::from_u16(reject.status)
         .ok()
         .and_then(|s| s.canonical_reason())
@@ -213,7 +213,7 @@ fn refusal(reject: &Reject) -> Option<Vec<u8>> {
         text.len(),
         httpdate::fmt_http_date(std::time::SystemTime::now()),
     );
-    Some((head + &text).into_bytes())
+    (head + &text).into_bytes()
 }
 
 async fn speak_h2(

@@ -131,6 +131,11 @@ impl Guard {
         self.phase == Phase::RequestLine && self.carry.is_none()
     }
 
+    /// Whether the next byte belongs to a body: whoever parses has seen the whole head.
+    pub(crate) fn in_body(&self) -> bool {
+        !matches!(self.phase, Phase::RequestLine | Phase::Fields | Phase::Refused)
+    }
+
     /// Takes at least one byte from the front of `rest`, which is not empty;
     /// says how many.
     fn step(&mut self, rest: &[u8]) -> Result<usize, Fault> {

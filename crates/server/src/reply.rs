@@ -175,17 +175,24 @@ fn wait<'a, T>(condition: &Condvar, guard: MutexGuard<'a, T>) -> MutexGuard<'a, 
 
 /// The connection's half of a [`Reply`]. Dropping it tells the handler that nobody listens any more.
 #[derive(Debug)]
-pub(crate) struct Outlet(Arc<Reply>);
+pub(crate) struct Outlet {
+    reply: Arc<Reply>,
+    /// The protocol has had a chance to send what came before an abort.
+    warned: bool,
+}
 
 impl Outlet {
     pub(crate) fn new(reply: Arc<Reply>) -> Self {
-        Outlet(reply)
+        Outlet {
+            reply,
+            warned: false,
+        }
     }
 
     /// The response, once its handler has sent the head. A response whose body streams takes the
     /// outlet into its body: see [`Body::streamed`].
     pub(crate) fn poll_head(&mut self, cx: &mut Context<'_>) -> Poll<Response<Body>> {
-        let mut state = lock(&self.0.state);
+        let mut state = lock(&self.reply.state);
         match state.head.take() {
             Some(response) => Poll::Ready(response),
             None => {
@@ -200,14 +207,14 @@ impl Outlet {
         &mut self,
         cx: &mut Context<'_>,
     ) -> Poll<Option<Result<Piece, Aborted>>> {
-        let mut state = lock(&self.0.state);
+        let mut state = lock(&self.reply.state);
         if let Some(chunk) = state.chunks.pop_front() {
             state.queued -= chunk.len();
             let writer = state.writer.take();
             let blocked = state.blocked != 0;
             drop(state);
             if blocked {
-                self.0.room.notify_all();
+                self.reply.room.notify_all();
             }
             if let Some(writer) = writer {
                 writer.wake();
@@ -220,7 +227,15 @@ impl Outlet {
                 state.end = Some(End::Whole(None));
                 Poll::Ready(trailers.map(|t| Ok(Piece::Trailers(t))))
             }
-            Some(End::Aborted) => Poll::Ready(Some(Err(Aborted))),
+            Some(End::Aborted) => {
+                state.end = Some(End::Aborted);
+                if !std::mem::replace(&mut self.warned, true) {
+                    // An error ends the connection with what is buffered, so that is flushed first.
+                    cx.waker().wake_by_ref();
+                    return Poll::Pending;
+                }
+                Poll::Ready(Some(Err(Aborted)))
+            }
             None => {
                 park(&mut state.task, cx);
                 Poll::Pending
@@ -245,9 +260,9 @@ fn park(slot: &mut Option<Waker>, cx: &Context<'_>) {
 
 impl Drop for Outlet {
     fn drop(&mut self) {
-        let mut state = lock(&self.0.state);
+        let mut state = lock(&self.reply.state);
         state.gone = true;
-        self.0.gone.store(true, Release);
+        self.reply.gone.store(true, Release);
         // What nobody will take any more goes now, not when the handler is done.
         let chunks = std::mem::take(&mut state.chunks);
         let head = state.head.take();
@@ -257,7 +272,7 @@ impl Drop for Outlet {
         drop(state);
         drop((chunks, head));
         if blocked {
-            self.0.room.notify_all();
+            self.reply.room.notify_all();
         }
         if let Some(writer) = writer {
             writer.wake();

@@ -189,7 +189,13 @@ impl ResponseWriter {
 
     /// Whether the client has gone: what is written now, nobody reads.
     pub fn is_client_gone(&self) -> bool {
-        self.reply.is_gone() && !(self.stage != Stage::Open && self.has_no_body())
+        self.reply.is_gone() && !(self.stage != Stage::Open && (self.has_no_body() || self.is_all_written()))
+    }
+
+    /// Whether the last byte of a declared length has been written. The protocol is done with the body
+    /// then, and may let go of it before the handler is.
+    fn is_all_written(&self) -> bool {
+        self.declared == Some(self.written)
     }
 
     fn has_no_body(&self) -> bool {
@@ -215,9 +221,10 @@ impl ResponseWriter {
             return Ok(());
         }
         // In pieces, so that a slow client bounds the memory of a handler that writes a lot at once.
-        for piece in data.chunks(PIECE.max(self.write_ahead / 4)) {
+        let mut pieces = data.chunks(PIECE.max(self.write_ahead / 4)).peekable();
+        while let Some(piece) = pieces.next() {
             self.buffer.extend_from_slice(piece);
-            self.flush()?;
+            self.send_buffered(pieces.peek().is_none())?;
         }
         Ok(())
     }
@@ -231,8 +238,8 @@ impl ResponseWriter {
             return self.write(&data);
         }
         self.begin_write(data.len())?;
-        self.send_buffered()?;
-        self.push(data)
+        self.send_buffered(false)?;
+        self.push(data, true)
     }
 
     /// Whether a write of `len` bytes only copies them, so that it cannot wait.
@@ -303,10 +310,11 @@ impl ResponseWriter {
         if self.is_client_gone() {
             return Err(WriteError::ClientGone);
         }
-        self.send_buffered()
+        self.send_buffered(true)
     }
 
-    fn send_buffered(&mut self) -> Result<(), WriteError> {
+    /// `last` says that nothing of what has been counted as written comes after it.
+    fn send_buffered(&mut self, last: bool) -> Result<(), WriteError> {
         let announced = if self.has_no_body() {
             Body::empty()
         } else {
@@ -317,13 +325,13 @@ impl ResponseWriter {
         if data.is_empty() || self.has_no_body() {
             Ok(())
         } else {
-            self.push(data)
+            self.push(data, last)
         }
     }
 
-    fn push(&mut self, data: Bytes) -> Result<(), WriteError> {
+    fn push(&mut self, data: Bytes, last: bool) -> Result<(), WriteError> {
         self.reply.push(data);
-        if self.may_wait {
+        if self.may_wait && !(last && self.is_all_written()) {
             self.reply.wait_room(self.write_ahead)
         } else {
             Ok(())
@@ -372,7 +380,7 @@ impl ResponseWriter {
         match self.stage {
             Stage::Ended => return Ok(()),
             Stage::Open if self.trailers.is_none() => return self.end_whole(),
-            Stage::Open => self.send_buffered()?,
+            Stage::Open => self.send_buffered(true)?,
             Stage::Streaming if !self.buffer.is_empty() => {
                 self.reply.push(self.buffer.split().freeze());
             }
@@ -406,7 +414,7 @@ impl ResponseWriter {
             && declared != self.written
             && !self.has_no_body()
         {
-            self.send_buffered()?;
+            self.send_buffered(true)?;
             self.stage = Stage::Ended;
             self.reply.abort();
             return Err(WriteError::Length {

@@ -81,6 +81,8 @@ pub(crate) struct Stream {
     /// The guard has seen `start` already.
     start_seen: bool,
     rejected: Option<Reject>,
+    /// The fault is in a body whose head hyper has had: a handler may be reading it.
+    midway: bool,
     /// hyper has been told that the stream ends where the rejected message begins.
     told_end: bool,
     /// The client has closed its side.
@@ -107,6 +109,7 @@ impl Stream {
             start,
             start_seen: false,
             rejected: None,
+            midway: false,
             told_end: false,
             ended: false,
             partial: false,
@@ -115,15 +118,16 @@ impl Stream {
     }
 
     /// The verdict on the message that ended the stream, if one was rejected. None too when hyper had
-    /// closed for a reason of its own before it came to that message: then the last word is said.
+    /// closed for a reason of its own before it came to that message, and when a handler has the message:
+    /// then the last word is said, or will be, elsewhere.
     pub(crate) fn rejected(&self) -> Option<&Reject> {
-        self.rejected.as_ref().filter(|_| self.told_end)
+        self.rejected.as_ref().filter(|_| self.told_end && !self.midway)
     }
 
     /// Waits for bytes without a buffer to hold: between requests, when the client is in no hurry.
     /// `unread` is what HTTP had read of the next request. False when the client has closed.
     pub(crate) fn poll_rest(&mut self, cx: &mut Context<'_>, unread: &[u8]) -> Poll<io::Result<bool>> {
-        if self.rejected.is_some() || self.ended {
+        if self.rejected.is_some() || self.ended || !self.start.is_empty() {
             return Poll::Ready(Ok(true));
         }
         if !unread.is_empty() {
@@ -137,6 +141,8 @@ impl Stream {
         self.start = buf.filled().to_vec();
         self.start_seen = false;
         self.ended = self.start.is_empty();
+        // Out of the idle phase at once, or the connection would go to rest again.
+        self.conn.on_read();
         Poll::Ready(Ok(!self.ended))
     }
 
@@ -196,10 +202,11 @@ impl Read for Stream {
         mut cursor: ReadBufCursor<'_>,
     ) -> Poll<io::Result<()>> {
         let this = &mut *self;
-        if let Some(reject) = &this.rejected {
+        if this.rejected.is_some() {
             // The requests before it are still answered; hyper takes an end of the stream for a client
-            // that has gone, so it sees none before that. It reads again after each answer.
-            if this.conn.is_busy() && !(reject.in_body && reject.started_earlier) {
+            // that has gone, so it sees none before that.
+            if this.conn.is_busy() && !this.midway {
+                this.conn.hold_read();
                 return Poll::Pending;
             }
             this.told_end = true;
@@ -222,13 +229,15 @@ impl Read for Stream {
             return Poll::Ready(Ok(()));
         }
         let seen = this.start_seen;
+        let in_body = this.guard.as_ref().is_some_and(Guard::in_body);
         this.start_seen = seen && !this.start.is_empty();
         if let Some(guard) = &mut this.guard
             && !seen
             && let Err(reject) = guard.feed(bytes)
         {
             n = reject.accepted.min(n);
-            if reject.in_body && reject.started_earlier {
+            this.midway = in_body && reject.in_body && reject.started_earlier;
+            if this.midway {
                 this.conn.set_fault(reject.reason);
             }
             this.rejected = Some(reject);

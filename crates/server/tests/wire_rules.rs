@@ -36,13 +36,14 @@ fn a_chunked_body_past_the_limit_is_413() {
     let server = limited_to_ten();
     for path in ["/blocking", "/async"] {
         let head = format!("POST {path} HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n");
-        // At once; and without an end, when the handler has it already.
-        for body in ["5\r\n01234\r\n6\r\n012345\r\n0\r\n\r\n", "b\r\n01234567890\r\n"] {
-            let mut client = Client::of(&server);
-            client.send(head.clone() + body);
-            assert_eq!(client.answer().status, 413, "{path} {body:?}");
-            client.assert_end();
-        }
+        let mut client = Client::of(&server);
+        client.send(head.clone() + "5\r\n01234\r\n6\r\n012345\r\n0\r\n\r\n");
+        assert_eq!(client.answer().status, 413, "{path}");
+        // Without an end there is nothing that the connection could go on with.
+        let mut client = Client::of(&server);
+        client.send(head.clone() + "b\r\n01234567890\r\n");
+        assert_eq!(client.answer().status, 413, "{path}");
+        client.assert_end();
         let mut client = Client::of(&server);
         client.send(head + "5\r\n01234\r\n5\r\n01234\r\n0\r\n\r\n");
         assert_eq!(client.answer().text(), "10", "{path}");
