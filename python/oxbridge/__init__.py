@@ -19,6 +19,7 @@ from importlib.metadata import version as _version
 
 from oxbridge._oxbridge import (
     BadBody,
+    BodyTimeout,
     BodyTooLarge,
     ClientGone,
     Headers,
@@ -43,6 +44,7 @@ route = default_mux.route
 
 __all__ = [
     "BadBody",
+    "BodyTimeout",
     "BodyTooLarge",
     "ClientGone",
     "Handler",

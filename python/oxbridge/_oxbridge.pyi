@@ -10,6 +10,7 @@ from typing_extensions import disjoint_base
 
 __all__ = [
     "BadBody",
+    "BodyTimeout",
     "BodyTooLarge",
     "ClientGone",
     "Core",
@@ -40,6 +41,9 @@ class ClientGone(ConnectionError):
 
 class BodyTooLarge(ValueError):
     """The request's body is longer than the option max_body. Let through, it is answered 413."""
+
+class BodyTimeout(TimeoutError):
+    """Nothing came of the request body for `body_timeout`. Unhandled, the answer is 408."""
 
 class BadBody(ValueError):
     """The request's body is not what it should be. Let through, it is answered 400."""

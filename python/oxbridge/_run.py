@@ -8,7 +8,7 @@ import threading
 from collections.abc import Iterable
 from typing import Unpack
 
-from oxbridge._oxbridge import Tls
+from oxbridge._oxbridge import Core, Tls
 from oxbridge._signals import StopSignals
 from oxbridge.mux import Mux
 from oxbridge.options import Options
@@ -57,11 +57,11 @@ def run(
         if threading.current_thread() is threading.main_thread():
             with StopSignals(server) as signals:
                 life.when_done(signals.wake)
-                _announce(server, banner)
+                _announce(life.core, banner)
                 while not life.done.is_set():
                     signals.wait()
         else:
-            _announce(server, banner)
+            _announce(life.core, banner)
             life.done.wait()
     finally:
         _running.discard(server)
@@ -80,9 +80,9 @@ def shutdown(timeout: float | None = None) -> None:
         server.begin_stop(timeout)
 
 
-def _announce(server: Server, banner: bool) -> None:
+def _announce(core: Core, banner: bool) -> None:
     """Say where the server listens: to the log, or else to standard error."""
-    said = f"Serving on {', '.join(_places(server))}"
+    said = f"Serving on {', '.join(_places(core))}"
     logger.info(said)
     # There is no standard error under pythonw and some service supervisors.
     if banner and not logger.hasHandlers() and sys.stderr is not None:
@@ -90,10 +90,11 @@ def _announce(server: Server, banner: bool) -> None:
         sys.stderr.flush()
 
 
-def _places(server: Server) -> list[str]:
+def _places(core: Core) -> list[str]:
     """Every address in a form that can be tried."""
-    url, addresses = server.url, server.addresses
-    scheme = url.partition(":")[0]
+    addresses = core.addresses
+    # None without a TCP address, and then no scheme is asked for.
+    scheme = (core.url or "").partition(":")[0]
     places = [a if a.startswith("unix:") else f"{scheme}://{a}" for a in addresses]
     for number, address in enumerate(addresses):
         # Nobody can connect to "every interface": the URL has the loopback address in its stead.

@@ -90,6 +90,7 @@ impl Queue {
                     let (response, request) = exchange.into_parts();
                     let request = Py::new(py, Request::new(request, Some(self.clone())))?;
                     let writer = Py::new(py, Writer::new(response, Some(self.clone())))?;
+                    writer.get().set_request(py, Some(request.clone_ref(py)));
                     exchanges.push((function.clone_ref(py), writer, request));
                 }
             }

@@ -79,7 +79,7 @@ fn url(py: Python<'_>, req: &Bound<'_, Request>) -> String {
 pub(crate) fn report(py: Python<'_>, e: &PyErr, what: &str) {
     let logged = logger(py).and_then(|logger| {
         let kwargs = pyo3::types::PyDict::new(py);
-        kwargs.set_item(intern!(py, "exc_info"), e.value(py))?;
+        kwargs.set_item(intern!(py, "exc_info"), e.clone_ref(py).into_value(py))?;
         logger.call_method(
             intern!(py, "error"),
             ("%s", format!("Exception in a handler: {what}")),

@@ -36,6 +36,13 @@ create_exception!(
     "The request body is malformed. Unhandled, the answer is 400."
 );
 
+create_exception!(
+    oxbridge,
+    BodyTimeout,
+    PyTimeoutError,
+    "Nothing came of the request body for too long. Unhandled, the answer is 408."
+);
+
 pub(crate) fn write_error(e: WriteError) -> PyErr {
     match e {
         WriteError::Ended | WriteError::HeadSent => ResponseEnded::new_err(e.to_string()),
@@ -50,7 +57,7 @@ pub(crate) fn body_error(e: BodyError) -> PyErr {
         BodyError::TooLarge(_) => BodyTooLarge::new_err(text),
         BodyError::Malformed(_) => BadBody::new_err(text),
         BodyError::ClientGone => ClientGone::new_err(text),
-        BodyError::TimedOut => PyTimeoutError::new_err(text),
+        BodyError::TimedOut => BodyTimeout::new_err(text),
         _ => PyRuntimeError::new_err(text),
     }
 }
@@ -59,6 +66,8 @@ pub(crate) fn body_error(e: BodyError) -> PyErr {
 pub(crate) fn status_of(py: Python<'_>, e: &PyErr) -> http::StatusCode {
     if e.is_instance_of::<BodyTooLarge>(py) {
         http::StatusCode::PAYLOAD_TOO_LARGE
+    } else if e.is_instance_of::<BodyTimeout>(py) {
+        http::StatusCode::REQUEST_TIMEOUT
     } else if e.is_instance_of::<BadBody>(py) {
         http::StatusCode::BAD_REQUEST
     } else {

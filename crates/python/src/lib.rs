@@ -36,6 +36,7 @@ fn _oxbridge(m: &Bound<'_, PyModule>) -> PyResult<()> {
     m.add("ResponseEnded", py.get_type::<errors::ResponseEnded>())?;
     m.add("ClientGone", py.get_type::<errors::ClientGone>())?;
     m.add("BodyTooLarge", py.get_type::<errors::BodyTooLarge>())?;
+    m.add("BodyTimeout", py.get_type::<errors::BodyTimeout>())?;
     m.add("BadBody", py.get_type::<errors::BadBody>())?;
     // Threads that still run Python when the interpreter goes away would hang in it.
     let stop_all = wrap_pyfunction!(core::stop_all, m)?;

@@ -19,13 +19,24 @@ use crate::headers::Headers;
 use crate::request::StreamError;
 
 /// A request body as multer reads it.
-struct Pieces(RequestBody);
+struct Pieces {
+    body: RequestBody,
+    /// A piece was given: multer takes all it can get before it looks at any, so it gets one at a time,
+    /// or a fast sender would fill the memory.
+    gave: bool,
+}
 
 impl Stream for Pieces {
     type Item = Result<Bytes, StreamError>;
 
     fn poll_next(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Self::Item>> {
-        self.0.poll_chunk(cx)
+        if std::mem::take(&mut self.gave) {
+            cx.waker().wake_by_ref();
+            return Poll::Pending;
+        }
+        let chunk = self.body.poll_chunk(cx);
+        self.gave = matches!(chunk, Poll::Ready(Some(_)));
+        chunk
     }
 }
 
@@ -45,7 +56,7 @@ type Slot = Arc<Mutex<Option<Field<'static>>>>;
 
 impl Parts {
     pub(crate) fn new(body: RequestBody, boundary: String) -> Self {
-        let parts = Multipart::new(Pieces(body), boundary);
+        let parts = Multipart::new(Pieces { body, gave: false }, boundary);
         Parts(Mutex::new(State {
             parts,
             current: Slot::default(),

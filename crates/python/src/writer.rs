@@ -235,12 +235,14 @@ impl Writer {
 
     /// Ends an async handler's answer.
     fn finish(&self, py: Python<'_>) -> PyResult<()> {
+        self.set_request(py, None);
         lock(py, &self.inner).end().map_err(write_error)
     }
 
     /// Gives an async handler's answer up.
     fn fail(&self, py: Python<'_>, status: u16) {
         let status = StatusCode::from_u16(status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
+        self.set_request(py, None);
         lock(py, &self.inner).refuse(status);
     }
 

@@ -89,6 +89,8 @@ pub(crate) struct Conn {
     readers: AtomicU32,
     /// When the last byte came, or the first reader began to wait.
     read_at: AtomicU32,
+    /// Nothing came for the body timeout: the readers give up, and if they do not, the sweep does.
+    late: AtomicBool,
     /// When the client stopped taking bytes; 0 while it takes them.
     write_since: AtomicU32,
     order: AtomicU8,
@@ -120,6 +122,7 @@ impl Conn {
             since: AtomicU32::new(now),
             readers: AtomicU32::new(0),
             read_at: AtomicU32::new(now),
+            late: AtomicBool::new(false),
             write_since: AtomicU32::new(0),
             order: AtomicU8::new(Order::Serve as u8),
             task: OnceLock::new(),
@@ -144,7 +147,13 @@ impl Conn {
         }
         if self.readers.load(Relaxed) != 0 {
             self.read_at.store(self.clock.now(), Relaxed);
+            self.late.store(false, Relaxed);
         }
+    }
+
+    /// Whether a reader of a request body has waited for as long as it may.
+    pub(crate) fn is_late(&self) -> bool {
+        self.late.load(Relaxed)
     }
 
     /// The client's window or the socket's buffer is full (`true`), or took bytes again (`false`).
@@ -197,6 +206,7 @@ impl Conn {
     pub(crate) fn begin_reading(self: &Arc<Self>) -> Reading {
         if self.readers.fetch_add(1, Relaxed) == 0 {
             self.read_at.store(self.clock.now(), Relaxed);
+            self.late.store(false, Relaxed);
         }
         Reading(self.clone())
     }
@@ -284,8 +294,15 @@ impl Conn {
         if write_since != 0 && older(write_since, limits.write_timeout) {
             return Some("the client took no bytes within the write timeout");
         }
-        if self.readers.load(Relaxed) != 0 && older(self.read_at.load(Relaxed), limits.body_timeout)
-        {
+        let read_at = self.read_at.load(Relaxed);
+        if self.readers.load(Relaxed) != 0 && older(read_at, limits.body_timeout) {
+            if !older(read_at, limits.body_timeout + LATE) {
+                // A reader inside the reactor is polled with the task, and answers 408.
+                if !self.late.swap(true, Relaxed) {
+                    self.wake();
+                }
+                return None;
+            }
             return Some("no byte of a request body came within the body timeout");
         }
         let since = self.since.load(Relaxed);
@@ -436,3 +453,5 @@ const IDLE: &str = "idle";
 const REST: u32 = 1000;
 /// At least this often, in milliseconds, every connection is looked at.
 const SWEPT: u32 = 500;
+/// How long readers have to answer a client whose body does not come, before it is cut.
+const LATE: Duration = Duration::from_secs(2);

@@ -362,7 +362,12 @@ impl Crew {
         loop {
             while let Some(job) = self.reactor.next_job() {
                 if self.reactor.is_slow(job.route) {
-                    self.hand_over(job);
+                    if let Some(job) = self.hand_over(job) {
+                        // Nobody else is left, so we are the thread; the watchdog takes the turns.
+                        self.promote_from(worker);
+                        self.run_apart(job);
+                        return;
+                    }
                 } else {
                     self.run_as_leader(worker, job);
                     if !worker.leads.load(Acquire) {
@@ -418,8 +423,8 @@ impl Crew {
         HANDLING.set(false);
     }
 
-    /// Gives a job to a follower, or lets it wait for one.
-    fn hand_over(self: &Arc<Self>, job: Job) {
+    /// Gives a job to a follower; gives it back when there is none.
+    fn hand_over(self: &Arc<Self>, job: Job) -> Option<Job> {
         let mut roster = lock(&self.roster);
         if let Some(follower) = roster.idle.pop() {
             drop(roster);
@@ -431,8 +436,9 @@ impl Crew {
                 tracing::error!("cannot start a worker thread: {e}");
             }
         } else {
-            roster.backlog.push_back(job);
+            return Some(job);
         }
+        None
     }
 
     /// Takes the leadership from `worker`, if it has it, and gives it to somebody else.

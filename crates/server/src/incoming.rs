@@ -137,6 +137,10 @@ impl RequestBody {
                 Poll::Pending => {
                     if self.reading.is_none() {
                         self.reading = Some(self.conn.begin_reading());
+                    } else if self.conn.is_late() {
+                        self.inner = None;
+                        self.reading = None;
+                        return Poll::Ready(Some(Err(BodyError::TimedOut)));
                     }
                     return Poll::Pending;
                 }

@@ -51,6 +51,8 @@ pub(crate) struct Shared {
     pub(crate) app: Arc<App>,
     pub(crate) limits: Arc<Limits>,
     pub(crate) sweep: Arc<Sweep>,
+    /// Listening sockets that are still open.
+    acceptors: AtomicUsize,
     /// One reference here, and one in each exchange that is alive.
     pub(crate) live: Arc<()>,
     ready: Mutex<VecDeque<Job>>,
@@ -73,6 +75,7 @@ impl Shared {
             app,
             limits,
             sweep: Arc::new(Sweep::new()),
+            acceptors: AtomicUsize::new(0),
             live: Arc::new(()),
             ready: Mutex::default(),
             waiting: AtomicUsize::new(0),
@@ -110,17 +113,38 @@ impl Shared {
         self.wake_turn();
     }
 
-    /// Called when a connection has ended.
+    /// Called when a connection has ended, or a listening socket is closed.
     pub(crate) fn connection_ended(&self) {
-        if self.is_draining() && self.sweep.len() == 0 {
+        if self.is_draining() && self.is_empty() {
             self.interrupt();
         }
+    }
+
+    /// Counts a listening socket until the guard is dropped.
+    pub(crate) fn begin_accepting(self: &Arc<Self>) -> Accepting {
+        self.acceptors.fetch_add(1, SeqCst);
+        Accepting(self.clone())
+    }
+
+    /// Whether nothing is open.
+    fn is_empty(&self) -> bool {
+        self.acceptors.load(SeqCst) == 0 && self.sweep.len() == 0
     }
 
     fn wake_turn(&self) {
         if let Some(waker) = self.turn.get() {
             waker.wake_by_ref();
         }
+    }
+}
+
+/// A listening socket that is open.
+pub(crate) struct Accepting(Arc<Shared>);
+
+impl Drop for Accepting {
+    fn drop(&mut self) {
+        self.0.acceptors.fetch_sub(1, SeqCst);
+        self.0.connection_ended();
     }
 }
 
@@ -227,8 +251,6 @@ impl Reactor {
 
     /// Whether a drain has come to its end.
     pub(crate) fn is_over(&self) -> bool {
-        self.shared.is_draining()
-            && self.shared.sweep.len() == 0
-            && self.shared.waiting.load(Acquire) == 0
+        self.shared.is_draining() && self.shared.is_empty() && self.shared.waiting.load(Acquire) == 0
     }
 }

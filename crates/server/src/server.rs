@@ -80,6 +80,12 @@ impl Server {
             for listener in &listeners {
                 let listener = duplicate(listener).map_err(io("share a listening socket"))?;
                 let accept = accept(shared.clone(), listener, plan.tls.clone(), permits.clone());
+                let accepting = shared.begin_accepting();
+                let accept = async move {
+                    // The future is dropped before its guard: the socket is closed when it is counted out.
+                    let _accepting = accepting;
+                    accept.await;
+                };
                 lock(&server.acceptors).push(tokio::spawn(accept).abort_handle());
             }
             tokio::spawn(sweep(shared));
