@@ -23,6 +23,8 @@ logger = logging.getLogger("oxbridge")
 GRACE = 1.0
 # How often the drain looks whether its deadline was brought forward.
 STEP = 0.2
+# How long a signal may stay unnoticed in the worst case.
+PATIENCE = 0.5
 
 _lives: set[Life] = set()
 
@@ -69,10 +71,16 @@ class Life:
         self.core.begin_stop(timeout)
         self._deadlines.put(time.monotonic() + timeout)
 
+    def wait(self) -> None:
+        """Wait for the end."""
+        # In steps: of a signal that comes just before a wait, the interpreter hears after it.
+        while not self.done.wait(PATIENCE):
+            pass
+
     def wait_stopped(self) -> bool:
         """Wait for the end of a stop; False if a handler still runs. Ctrl-C cuts what is left."""
         try:
-            self.done.wait()
+            self.wait()
         except BaseException:
             self.begin_stop(0)
             raise

@@ -13,6 +13,7 @@ from typing import Any
 
 from oxbridge._oxbridge import (
     BadBody,
+    BodyTimeout,
     BodyTooLarge,
     ClientGone,
     Core,
@@ -137,6 +138,8 @@ async def _handle(
         w.fail(413)
     except BadBody:
         w.fail(400)
+    except BodyTimeout:
+        w.fail(408)
     except BaseException:
         # SystemExit and KeyboardInterrupt too: a handler does not end the server.
         logger.exception("The handler of %r failed on %s %s", req.pattern, req.method, req.path)

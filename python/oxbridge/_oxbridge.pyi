@@ -303,7 +303,11 @@ class ResponseWriter:
         """How many bytes have been written."""
     @property
     def client_gone(self) -> bool:
-        """Whether the client has gone, so that nobody reads what is written."""
+        """Whether the client has gone, so that nobody reads what is written.
+
+        A client that closes its sending side while it waits counts as gone in HTTP/1, as it does
+        for most servers: the two cannot be told apart until something is written.
+        """
     def set_status(self, code: int) -> None:
         """Set the status. 100 to 199 are sent at once, with the header fields set so far."""
     def write_header(self, code: int) -> None:

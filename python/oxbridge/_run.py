@@ -62,7 +62,7 @@ def run(
                     signals.wait()
         else:
             _announce(life.core, banner)
-            life.done.wait()
+            life.wait()
     finally:
         _running.discard(server)
         # Only what broke in on the wait leaves anything to stop.

@@ -98,7 +98,7 @@ class Server:
     def wait(self) -> None:
         """Wait until the server has stopped. Returns at once if it does not run."""
         if self._life is not None:
-            self._life.done.wait()
+            self._life.wait()
 
     def reload_tls(self) -> None:
         """Read certificates and key from their files again; new connections get them.

@@ -26,6 +26,9 @@ pub(crate) enum Item {
     Call(Arc<Py<PyAny>>),
 }
 
+/// An exchange as the loop takes it: the coroutine function, and its arguments.
+pub(crate) type Delivery = (Py<PyAny>, Py<Writer>, Py<Request>);
+
 /// The queue of one loop. Any thread puts in, the loop's thread takes out.
 pub(crate) struct Queue {
     items: Mutex<VecDeque<Item>>,
@@ -74,10 +77,7 @@ impl Queue {
     }
 
     /// The exchanges that wait, as `(function, w, req)`; calls the callbacks that are due.
-    pub(crate) fn take_exchanges(
-        self: &Arc<Self>,
-        py: Python<'_>,
-    ) -> PyResult<Vec<(Py<PyAny>, Py<Writer>, Py<Request>)>> {
+    pub(crate) fn take_exchanges(self: &Arc<Self>, py: Python<'_>) -> PyResult<Vec<Delivery>> {
         let mut exchanges = Vec::new();
         for item in self.take() {
             match item {

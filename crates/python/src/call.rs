@@ -5,6 +5,7 @@ use oxbridge::{Exchange, Host};
 use pyo3::intern;
 use pyo3::prelude::*;
 
+use crate::context;
 use crate::convert::lock;
 use crate::errors::{ClientGone, status_of};
 use crate::request::Request;
@@ -42,7 +43,7 @@ pub(crate) fn run(function: &Py<PyAny>, exchange: Exchange) {
         };
         let writer = w.get();
         writer.set_request(py, Some(req.clone().unbind()));
-        let result = function.bind(py).call1((&w, &req));
+        let result = context::isolated(py, || function.bind(py).call1((&w, &req)));
         writer.set_request(py, None);
         let mut inner = lock(py, &writer.inner);
         match result {

@@ -9,14 +9,12 @@ use pyo3::exceptions::{PyOSError, PyOverflowError, PyRuntimeError, PyTypeError, 
 use pyo3::prelude::*;
 use pyo3::types::PyDict;
 
-use crate::aio::{Item, Queue};
+use crate::aio::{Delivery, Item, Queue};
 use crate::call::{self, Interpreter};
 use crate::convert::{lock, type_name};
 use crate::errors::PatternError;
 use crate::mux::{Kind, Mux};
-use crate::request::Request;
 use crate::tls::{Tls, tls_error};
-use crate::writer::Writer;
 
 /// Every server that runs, for the interpreter's exit.
 static RUNNING: Mutex<Vec<Weak<Server>>> = Mutex::new(Vec::new());
@@ -183,7 +181,7 @@ impl Core {
     }
 
     /// The exchanges of async handlers that wait, as `(function, w, req)`.
-    fn take_async(&self, py: Python<'_>) -> PyResult<Vec<(Py<PyAny>, Py<Writer>, Py<Request>)>> {
+    fn take_async(&self, py: Python<'_>) -> PyResult<Vec<Delivery>> {
         self.queue.take_exchanges(py)
     }
 }

@@ -3,6 +3,7 @@
 
 mod aio;
 mod call;
+mod context;
 mod convert;
 mod cookies;
 mod core;

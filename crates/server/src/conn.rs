@@ -91,6 +91,8 @@ pub(crate) struct Conn {
     read_at: AtomicU32,
     /// Nothing came for the body timeout: the readers give up, and if they do not, the sweep does.
     late: AtomicBool,
+    /// Whom to wake when that happens.
+    waiting: Mutex<Vec<Waker>>,
     /// When the client stopped taking bytes; 0 while it takes them.
     write_since: AtomicU32,
     order: AtomicU8,
@@ -123,6 +125,7 @@ impl Conn {
             readers: AtomicU32::new(0),
             read_at: AtomicU32::new(now),
             late: AtomicBool::new(false),
+            waiting: Mutex::default(),
             write_since: AtomicU32::new(0),
             order: AtomicU8::new(Order::Serve as u8),
             task: OnceLock::new(),
@@ -148,6 +151,14 @@ impl Conn {
         if self.readers.load(Relaxed) != 0 {
             self.read_at.store(self.clock.now(), Relaxed);
             self.late.store(false, Relaxed);
+        }
+    }
+
+    /// Wakes the reader when it has waited for as long as it may.
+    pub(crate) fn wake_when_late(&self, reader: &Waker) {
+        let mut waiting = lock(&self.waiting);
+        if !waiting.iter().any(|waker| waker.will_wake(reader)) {
+            waiting.push(reader.clone());
         }
     }
 
@@ -297,9 +308,10 @@ impl Conn {
         let read_at = self.read_at.load(Relaxed);
         if self.readers.load(Relaxed) != 0 && older(read_at, limits.body_timeout) {
             if !older(read_at, limits.body_timeout + LATE) {
-                // A reader inside the reactor is polled with the task, and answers 408.
+                // The readers are polled, find that it is late, and answer 408.
                 if !self.late.swap(true, Relaxed) {
-                    self.wake();
+                    let waiting = std::mem::take(&mut *lock(&self.waiting));
+                    waiting.into_iter().for_each(Waker::wake);
                 }
                 return None;
             }
@@ -347,7 +359,9 @@ pub(crate) struct Reading(Arc<Conn>);
 
 impl Drop for Reading {
     fn drop(&mut self) {
-        self.0.readers.fetch_sub(1, Relaxed);
+        if self.0.readers.fetch_sub(1, Relaxed) == 1 {
+            lock(&self.0.waiting).clear();
+        }
     }
 }
 

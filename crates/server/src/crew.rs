@@ -542,8 +542,14 @@ impl Crew {
             while let Some(job) = self.reactor.next_job() {
                 roster.backlog.push_back(job);
             }
-            // A thread may have become idle before it saw that nobody leads.
+            // A thread may have become idle before it saw that nobody leads. What waits goes first: a
+            // leader does not look at the backlog, and a thread that has done its job relieves us.
             if let Some(follower) = roster.idle.pop() {
+                if let Some(job) = roster.backlog.pop_front() {
+                    drop(roster);
+                    follower.give(Order::Run(job));
+                    continue;
+                }
                 self.seat_leader(&follower);
                 drop(roster);
                 follower.give(Order::Lead);

@@ -133,7 +133,10 @@ impl Guard {
 
     /// Whether the next byte belongs to a body: whoever parses has seen the whole head.
     pub(crate) fn in_body(&self) -> bool {
-        !matches!(self.phase, Phase::RequestLine | Phase::Fields | Phase::Refused)
+        !matches!(
+            self.phase,
+            Phase::RequestLine | Phase::Fields | Phase::Refused
+        )
     }
 
     /// Takes at least one byte from the front of `rest`, which is not empty;

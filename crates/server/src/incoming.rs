@@ -142,6 +142,7 @@ impl RequestBody {
                         self.reading = None;
                         return Poll::Ready(Some(Err(BodyError::TimedOut)));
                     }
+                    self.conn.wake_when_late(cx.waker());
                     return Poll::Pending;
                 }
                 Poll::Ready(frame) => frame,

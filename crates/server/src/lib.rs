@@ -1,7 +1,7 @@
 //! An HTTP/1.1 and HTTP/2 server whose handlers may block.
 //!
 //! One thread both drives the sockets and runs the handlers, so that a handler that does not block costs
-//! no hand-off; as soon as one does block, another thread takes over ([`crew`], Leader/Followers).
+//! no hand-off; as soon as one does block, another thread takes over (Leader/Followers).
 //! Patterns, and what a [`ResponseWriter`] does, are those of Go's `net/http`.
 //!
 //! Start with [`Server::builder`].

@@ -251,6 +251,8 @@ impl Reactor {
 
     /// Whether a drain has come to its end.
     pub(crate) fn is_over(&self) -> bool {
-        self.shared.is_draining() && self.shared.is_empty() && self.shared.waiting.load(Acquire) == 0
+        self.shared.is_draining()
+            && self.shared.is_empty()
+            && self.shared.waiting.load(Acquire) == 0
     }
 }

@@ -79,8 +79,18 @@ impl fmt::Debug for Connection {
 }
 
 impl Request {
-    pub(crate) fn new(parts: Parts, body: RequestBody, pattern: Pattern, values: PathValues) -> Self {
-        Request { parts, body, pattern, values }
+    pub(crate) fn new(
+        parts: Parts,
+        body: RequestBody,
+        pattern: Pattern,
+        values: PathValues,
+    ) -> Self {
+        Request {
+            parts,
+            body,
+            pattern,
+            values,
+        }
     }
 
     /// The method, a case-sensitive token (RFC 9110 §9.1).
@@ -97,7 +107,9 @@ impl Request {
     /// scheme and host are fields of their own (RFC 9113 §8.3.1).
     pub fn target(&self) -> Cow<'_, str> {
         match self.parts.uri.path_and_query() {
-            Some(target) if self.parts.version == Version::HTTP_2 || self.parts.uri.scheme().is_none() => {
+            Some(target)
+                if self.parts.version == Version::HTTP_2 || self.parts.uri.scheme().is_none() =>
+            {
                 Cow::Borrowed(target.as_str())
             }
             _ => Cow::Owned(self.parts.uri.to_string()),
@@ -151,7 +163,8 @@ impl Request {
 
     /// What the wildcard `name` of the pattern stands for, percent-decoded; `None` if it has none.
     pub fn path_value(&self, name: &str) -> Option<&str> {
-        self.values.get(self.pattern.wildcard_index(name)?, self.parts.uri.path())
+        self.values
+            .get(self.pattern.wildcard_index(name)?, self.parts.uri.path())
     }
 
     /// The pattern that the request matched.
@@ -187,7 +200,11 @@ impl Request {
     /// The request as tower services know it, with [`Matched`] and [`Connection`] as extensions.
     pub fn into_http(self) -> http::Request<RequestBody> {
         let connection = Connection(self.body.conn().clone());
-        let matched = Matched { pattern: self.pattern, values: self.values, path: self.parts.uri.clone() };
+        let matched = Matched {
+            pattern: self.pattern,
+            values: self.values,
+            path: self.parts.uri.clone(),
+        };
         let mut request = http::Request::from_parts(self.parts, self.body);
         request.extensions_mut().insert(matched);
         request.extensions_mut().insert(connection);

@@ -189,7 +189,8 @@ impl ResponseWriter {
 
     /// Whether the client has gone: what is written now, nobody reads.
     pub fn is_client_gone(&self) -> bool {
-        self.reply.is_gone() && !(self.stage != Stage::Open && (self.has_no_body() || self.is_all_written()))
+        self.reply.is_gone()
+            && !(self.stage != Stage::Open && (self.has_no_body() || self.is_all_written()))
     }
 
     /// Whether the last byte of a declared length has been written. The protocol is done with the body

@@ -14,10 +14,10 @@ use crate::connection;
 use crate::crew::{Crew, Host};
 use crate::error::{StartError, StartKind};
 use crate::limits::Limits;
-use crate::memory;
 use crate::listen::{
     Bind, ListenOptions, Listener, LocalAddr, TokioListener, is_exhausted, is_transient,
 };
+use crate::memory;
 use crate::reactor::{Reactor, Shared};
 use crate::sync::lock;
 use crate::tls::TlsAcceptor;

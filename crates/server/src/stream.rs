@@ -121,12 +121,18 @@ impl Stream {
     /// closed for a reason of its own before it came to that message, and when a handler has the message:
     /// then the last word is said, or will be, elsewhere.
     pub(crate) fn rejected(&self) -> Option<&Reject> {
-        self.rejected.as_ref().filter(|_| self.told_end && !self.midway)
+        self.rejected
+            .as_ref()
+            .filter(|_| self.told_end && !self.midway)
     }
 
     /// Waits for bytes without a buffer to hold: between requests, when the client is in no hurry.
     /// `unread` is what HTTP had read of the next request. False when the client has closed.
-    pub(crate) fn poll_rest(&mut self, cx: &mut Context<'_>, unread: &[u8]) -> Poll<io::Result<bool>> {
+    pub(crate) fn poll_rest(
+        &mut self,
+        cx: &mut Context<'_>,
+        unread: &[u8],
+    ) -> Poll<io::Result<bool>> {
         if self.rejected.is_some() || self.ended || !self.start.is_empty() {
             return Poll::Ready(Ok(true));
         }
@@ -243,6 +249,10 @@ impl Read for Stream {
             this.rejected = Some(reject);
         }
         this.conn.on_read();
+        if n == 0 && this.conn.is_busy() && !this.midway {
+            this.conn.hold_read();
+            return Poll::Pending;
+        }
         this.told_end = n == 0;
         // SAFETY: `buf` covers the cursor's unfilled part from its start, and its first `filled().len()`
         // bytes, of which `n` is at most the number, were written by the socket.

@@ -23,16 +23,32 @@ fn a_panic_before_the_head_is_500_and_the_connection_stays() {
             panic!("on purpose")
         })
         .unwrap();
-    builder.inline_exchange("/inline", |_| panic!("on purpose"), "here".into()).unwrap();
-    builder.route("/call", |_| -> std::future::Ready<Response<Body>> { panic!("on purpose") }).unwrap();
-    builder.route("/poll", |_| async { panic!("on purpose") }).unwrap();
+    builder
+        .inline_exchange("/inline", |_| panic!("on purpose"), "here".into())
+        .unwrap();
+    builder
+        .route("/call", |_| -> std::future::Ready<Response<Body>> {
+            panic!("on purpose")
+        })
+        .unwrap();
+    builder
+        .route("/poll", |_| async { panic!("on purpose") })
+        .unwrap();
     builder.blocking("/well", |w, _| w.write(b"well")).unwrap();
     let server = serve(builder);
     let mut client = Client::of(&server);
     for target in ["/blocking", "/inline", "/call", "/poll"] {
         let answer = client.get(target).answer();
-        assert_eq!((answer.status, answer.text()), (500, "Internal Server Error\n"), "{target}");
-        assert_eq!(client.get("/well").answer().text(), "well", "after {target}");
+        assert_eq!(
+            (answer.status, answer.text()),
+            (500, "Internal Server Error\n"),
+            "{target}"
+        );
+        assert_eq!(
+            client.get("/well").answer().text(),
+            "well",
+            "after {target}"
+        );
     }
     eventually("no exchange is alive", || server.exchanges() == 0);
 }
@@ -61,7 +77,9 @@ fn a_panic_after_the_head_cuts_the_answer() {
 #[test]
 fn an_error_that_a_handler_returns_is_500() {
     let mut builder = Server::builder();
-    builder.blocking("/", |_, _| Err(WriteError::BadStatus(7))).unwrap();
+    builder
+        .blocking("/", |_, _| Err(WriteError::BadStatus(7)))
+        .unwrap();
     let server = serve(builder);
     let mut client = Client::of(&server);
     for _ in 0..2 {
@@ -72,8 +90,12 @@ fn an_error_that_a_handler_returns_is_500() {
 #[test]
 fn an_exchange_that_is_dropped_is_500() {
     let mut builder = Server::builder();
-    builder.inline_exchange("/inline", drop, "here".into()).unwrap();
-    builder.blocking_exchange("/blocking", drop, "here".into()).unwrap();
+    builder
+        .inline_exchange("/inline", drop, "here".into())
+        .unwrap();
+    builder
+        .blocking_exchange("/blocking", drop, "here".into())
+        .unwrap();
     let server = serve(builder);
     let mut client = Client::of(&server);
     for target in ["/inline", "/blocking", "/inline"] {
@@ -87,15 +109,32 @@ fn an_exchange_is_answered_later_by_another_thread() {
     let (send, receive) = mpsc::channel::<Exchange>();
     let mut builder = Server::builder();
     let keep = send.clone();
-    builder.inline_exchange("/inline/{n}", move |exchange| keep.send(exchange).unwrap(), "here".into()).unwrap();
-    builder.blocking_exchange("/blocking/{n}", move |exchange| send.send(exchange).unwrap(), "here".into()).unwrap();
+    builder
+        .inline_exchange(
+            "/inline/{n}",
+            move |exchange| keep.send(exchange).unwrap(),
+            "here".into(),
+        )
+        .unwrap();
+    builder
+        .blocking_exchange(
+            "/blocking/{n}",
+            move |exchange| send.send(exchange).unwrap(),
+            "here".into(),
+        )
+        .unwrap();
     let server = serve(builder);
     let mut clients: Vec<_> = (0..10).map(|_| Client::of(&server)).collect();
     for (n, client) in clients.iter_mut().enumerate() {
-        client.get(&format!("/{}/{n}", if n % 2 == 0 { "inline" } else { "blocking" }));
+        client.get(&format!(
+            "/{}/{n}",
+            if n % 2 == 0 { "inline" } else { "blocking" }
+        ));
     }
     // All at once are under way; the last is answered first, in two pieces.
-    let mut held: Vec<Exchange> = (0..10).map(|_| receive.recv_timeout(PATIENCE).unwrap()).collect();
+    let mut held: Vec<Exchange> = (0..10)
+        .map(|_| receive.recv_timeout(PATIENCE).unwrap())
+        .collect();
     assert_eq!(server.exchanges(), 10);
     let answering = std::thread::spawn(move || {
         while let Some(mut exchange) = held.pop() {
@@ -123,7 +162,11 @@ fn a_writer_tells_that_the_client_has_gone() {
         .blocking("/", move |w, _| {
             handler.pass();
             eventually("the writer knows", || w.is_client_gone());
-            let results = [w.write(b"x"), w.write_bytes(vec![0; 50_000].into()), w.flush()];
+            let results = [
+                w.write(b"x"),
+                w.write_bytes(vec![0; 50_000].into()),
+                w.flush(),
+            ];
             send.send(results).unwrap();
             Ok(())
         })
@@ -137,7 +180,9 @@ fn a_writer_tells_that_the_client_has_gone() {
     for result in receive.recv_timeout(PATIENCE).unwrap() {
         assert_eq!(result, Err(WriteError::ClientGone));
     }
-    eventually("the connection is off the books", || server.connections() == 0 && server.exchanges() == 0);
+    eventually("the connection is off the books", || {
+        server.connections() == 0 && server.exchanges() == 0
+    });
 }
 
 #[test]
@@ -165,7 +210,10 @@ fn a_blocked_writer_learns_that_the_client_has_gone() {
     client.get("/");
     started.await_arrivals(1);
     drop(client);
-    assert_eq!(receive.recv_timeout(PATIENCE).unwrap(), WriteError::ClientGone);
+    assert_eq!(
+        receive.recv_timeout(PATIENCE).unwrap(),
+        WriteError::ClientGone
+    );
     eventually("the exchange is over", || server.exchanges() == 0);
 }
 
@@ -195,14 +243,22 @@ fn a_reader_learns_that_the_client_has_gone() {
         })
         .unwrap();
     // A body that is read ahead of a handler never reaches it if its client goes.
-    let server = serve(builder.limits(Limits { buffer_body: 0, ..Limits::default() }));
+    let server = serve(builder.limits(Limits {
+        buffer_body: 0,
+        ..Limits::default()
+    }));
     for (n, target) in ["/blocking", "/async"].into_iter().enumerate() {
         let mut client = Client::of(&server);
-        client.send(format!("POST {target} HTTP/1.1\r\nHost: a\r\nContent-Length: 10\r\n\r\n12345"));
+        client.send(format!(
+            "POST {target} HTTP/1.1\r\nHost: a\r\nContent-Length: 10\r\n\r\n12345"
+        ));
         started.await_arrivals(n + 1);
         client.stream.shutdown(Shutdown::Both).unwrap();
         let result = receive.recv_timeout(PATIENCE).unwrap();
-        assert!(matches!(result, Err(BodyError::ClientGone)), "{target}: {result:?}");
+        assert!(
+            matches!(result, Err(BodyError::ClientGone)),
+            "{target}: {result:?}"
+        );
     }
 }
 
@@ -233,7 +289,9 @@ fn an_async_handler_is_dropped_when_its_client_goes() {
     client.get("/");
     started.await_arrivals(1);
     drop(client);
-    receive.recv_timeout(PATIENCE).expect("the future is dropped");
+    receive
+        .recv_timeout(PATIENCE)
+        .expect("the future is dropped");
 }
 
 #[test]
@@ -253,7 +311,10 @@ fn a_fast_writer_waits_for_a_stalled_reader() {
         })
         .unwrap();
     builder.blocking("/well", |w, _| w.write(b"well")).unwrap();
-    let server = serve(builder.limits(Limits { write_ahead: AHEAD, ..Limits::default() }));
+    let server = serve(builder.limits(Limits {
+        write_ahead: AHEAD,
+        ..Limits::default()
+    }));
     let mut client = Client::of(&server);
     let mut answer = client.get("/").head();
     // It stops by itself: what it wrote stays the same over answers to others.
@@ -264,9 +325,16 @@ fn a_fast_writer_waits_for_a_stalled_reader() {
         last == std::mem::replace(&mut last, written.load(SeqCst)) && last > 0
     });
     // What the kernel's socket buffers took is not the server's memory, but it is bounded too.
-    assert!(last < total / 2, "{last} bytes were written for a client that reads nothing");
+    assert!(
+        last < total / 2,
+        "{last} bytes were written for a client that reads nothing"
+    );
     client.body(&mut answer);
-    assert!(answer.whole && answer.body.len() as u64 >= total, "{}", answer.body.len());
+    assert!(
+        answer.whole && answer.body.len() as u64 >= total,
+        "{}",
+        answer.body.len()
+    );
 }
 
 #[test]
@@ -287,25 +355,42 @@ fn an_unread_body_stops_its_sender() {
     let server = serve(builder);
     let mut client = Client::of(&server);
     let total: usize = 64 << 20;
-    client.send(format!("POST / HTTP/1.1\r\nHost: a\r\nContent-Length: {total}\r\n\r\n"));
+    client.send(format!(
+        "POST / HTTP/1.1\r\nHost: a\r\nContent-Length: {total}\r\n\r\n"
+    ));
     // Without blocking, until nothing has gone for a while: the sender is stopped.
-    client.stream.set_write_timeout(Some(std::time::Duration::from_millis(500))).unwrap();
+    client
+        .stream
+        .set_write_timeout(Some(std::time::Duration::from_millis(500)))
+        .unwrap();
     let piece = vec![b'x'; 64 << 10];
     let mut sent = 0;
     while sent < total {
         match client.stream.write(&piece[..piece.len().min(total - sent)]) {
             Ok(n) => sent += n,
             Err(e) => {
-                assert!(matches!(e.kind(), std::io::ErrorKind::WouldBlock | std::io::ErrorKind::TimedOut), "{e}");
+                assert!(
+                    matches!(
+                        e.kind(),
+                        std::io::ErrorKind::WouldBlock | std::io::ErrorKind::TimedOut
+                    ),
+                    "{e}"
+                );
                 break;
             }
         }
     }
-    assert!(sent < total / 2, "{sent} bytes went to a handler that reads nothing");
+    assert!(
+        sent < total / 2,
+        "{sent} bytes went to a handler that reads nothing"
+    );
     client.stream.set_write_timeout(Some(PATIENCE)).unwrap();
     gate.open();
     while sent < total {
-        sent += client.stream.write(&piece[..piece.len().min(total - sent)]).unwrap();
+        sent += client
+            .stream
+            .write(&piece[..piece.len().min(total - sent)])
+            .unwrap();
     }
     assert_eq!(client.answer().text(), total.to_string());
 }
@@ -337,5 +422,8 @@ fn an_inline_handler_cannot_wait_for_a_body() {
 }
 
 fn serve(builder: Builder) -> Server {
-    builder.bind("127.0.0.1:0".parse().unwrap()).start().unwrap()
+    builder
+        .bind("127.0.0.1:0".parse().unwrap())
+        .start()
+        .unwrap()
 }

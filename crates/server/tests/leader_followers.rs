@@ -26,7 +26,11 @@ fn sleepers_do_not_stall_another_route() {
     }
     assert_eq!(server.exchanges(), 60, "the sleepers still sleep");
     gate.open();
-    assert!(sleepers.iter_mut().all(|client| client.answer().text() == "waited"));
+    assert!(
+        sleepers
+            .iter_mut()
+            .all(|client| client.answer().text() == "waited")
+    );
 }
 
 #[test]
@@ -46,8 +50,16 @@ fn more_sleepers_than_threads_leave_the_reactor_awake() {
     gate.admit(1);
     gate.await_arrivals(5);
     gate.open();
-    assert!(sleepers.iter_mut().all(|client| client.answer().text() == "waited"));
-    assert!(queued.iter_mut().all(|client| client.answer().text() == "quick"));
+    assert!(
+        sleepers
+            .iter_mut()
+            .all(|client| client.answer().text() == "waited")
+    );
+    assert!(
+        queued
+            .iter_mut()
+            .all(|client| client.answer().text() == "quick")
+    );
     assert_eq!(get(&server, "/quick").text(), "quick");
 }
 
@@ -83,7 +95,11 @@ fn never_more_handlers_than_threads() {
         .unwrap();
     let server = serve(builder.threads(3));
     for _ in 0..5 {
-        assert!(ask(&server, 20, "/").iter_mut().all(|client| client.answer().text() == "done"));
+        assert!(
+            ask(&server, 20, "/")
+                .iter_mut()
+                .all(|client| client.answer().text() == "done")
+        );
     }
     let most = most.load(SeqCst);
     assert!((2..=3).contains(&most), "{most} at a time");
@@ -97,15 +113,25 @@ fn slow_bodies_do_not_stall_others() {
     let mut slow: Vec<_> = (0..30).map(|_| Client::of(&server)).collect();
     for (n, client) in slow.iter_mut().enumerate() {
         // Half of them stream to a handler that waits, half are gathered before theirs begins.
-        let framing = if n % 2 == 0 { "Transfer-Encoding: chunked" } else { "Content-Length: 20" };
-        client.send(format!("POST /echo HTTP/1.1\r\nHost: a\r\n{framing}\r\n\r\n"));
+        let framing = if n % 2 == 0 {
+            "Transfer-Encoding: chunked"
+        } else {
+            "Content-Length: 20"
+        };
+        client.send(format!(
+            "POST /echo HTTP/1.1\r\nHost: a\r\n{framing}\r\n\r\n"
+        ));
     }
     let mut client = Client::of(&server);
     for n in 0..20 {
         for (n, client) in slow.iter_mut().enumerate() {
             client.send(if n % 2 == 0 { "1\r\nx\r\n" } else { "x" });
         }
-        assert_eq!(client.get("/quick").answer().text(), "quick", "after {n} bytes");
+        assert_eq!(
+            client.get("/quick").answer().text(),
+            "quick",
+            "after {n} bytes"
+        );
     }
     for (n, client) in slow.iter_mut().enumerate() {
         if n % 2 == 0 {
@@ -224,13 +250,19 @@ fn each_reactor_has_threads_of_its_own() {
     assert_eq!(get(&server, "/async").text(), "async");
     assert_eq!(gate.arrived(), 2);
     gate.open();
-    assert!(sleepers.iter_mut().all(|client| client.answer().text() == "waited"));
+    assert!(
+        sleepers
+            .iter_mut()
+            .all(|client| client.answer().text() == "waited")
+    );
 }
 
 #[test]
 fn panics_cost_no_thread() {
     let mut builder = mixed().0;
-    builder.blocking("/panic", |_, _| panic!("on purpose")).unwrap();
+    builder
+        .blocking("/panic", |_, _| panic!("on purpose"))
+        .unwrap();
     let server = serve(builder.threads(2));
     for _ in 0..20 {
         assert_eq!(get(&server, "/panic").status, 500);
@@ -252,7 +284,10 @@ fn handlers_run_inside_their_host_and_waits_do_not() {
             AT_HOME.set(false);
         }
         fn idle(&self, wait: &mut (dyn FnMut() + Send)) {
-            assert!(AT_HOME.replace(false), "a thread waits that has not entered");
+            assert!(
+                AT_HOME.replace(false),
+                "a thread waits that has not entered"
+            );
             wait();
             AT_HOME.set(true);
         }
@@ -265,10 +300,18 @@ fn handlers_run_inside_their_host_and_waits_do_not() {
         })
         .unwrap();
     // In the reactor no language's handler runs, so it is not entered there.
-    builder.route("/async", |_| async { Response::new(Body::from(if AT_HOME.get() { "home" } else { "away" })) }).unwrap();
+    builder
+        .route("/async", |_| async {
+            Response::new(Body::from(if AT_HOME.get() { "home" } else { "away" }))
+        })
+        .unwrap();
     let server = serve(builder.host(Arc::new(Home)).threads(3));
     for _ in 0..3 {
-        assert!(ask(&server, 10, "/").iter_mut().all(|client| client.answer().text() == "home"));
+        assert!(
+            ask(&server, 10, "/")
+                .iter_mut()
+                .all(|client| client.answer().text() == "home")
+        );
         assert_eq!(get(&server, "/async").text(), "away");
     }
 }
@@ -284,15 +327,27 @@ fn mixed() -> (Builder, Gate) {
             w.write(b"waited")
         })
         .unwrap();
-    builder.blocking("/quick", |w, _| w.write(b"quick")).unwrap();
-    builder.route("/async", |_| async { Response::new(Body::from("async")) }).unwrap();
+    builder
+        .blocking("/quick", |w, _| w.write(b"quick"))
+        .unwrap();
+    builder
+        .route("/async", |_| async { Response::new(Body::from("async")) })
+        .unwrap();
     let answer = |mut exchange: Exchange, text: &str| {
         exchange.response().write(text.as_bytes()).unwrap();
         exchange.end().unwrap();
     };
-    builder.inline_exchange("/inline", move |exchange| answer(exchange, "inline"), "here".into()).unwrap();
+    builder
+        .inline_exchange(
+            "/inline",
+            move |exchange| answer(exchange, "inline"),
+            "here".into(),
+        )
+        .unwrap();
     let later = move |exchange| drop(std::thread::spawn(move || answer(exchange, "later")));
-    builder.inline_exchange("/later", later, "here".into()).unwrap();
+    builder
+        .inline_exchange("/later", later, "here".into())
+        .unwrap();
     (builder, gate)
 }
 
@@ -313,5 +368,8 @@ fn ask(server: &Server, clients: usize, target: &str) -> Vec<Client<std::net::Tc
 }
 
 fn serve(builder: Builder) -> Server {
-    builder.bind("127.0.0.1:0".parse().unwrap()).start().unwrap()
+    builder
+        .bind("127.0.0.1:0".parse().unwrap())
+        .start()
+        .unwrap()
 }

@@ -57,7 +57,10 @@ fn one_long_write_arrives_whole() {
     });
     for target in ["/borrowed", "/given"] {
         let answer = get(&server, target);
-        assert!(answer.whole && answer.body == pattern(3_000_000), "{target}");
+        assert!(
+            answer.whole && answer.body == pattern(3_000_000),
+            "{target}"
+        );
     }
 }
 
@@ -81,16 +84,26 @@ fn statuses_and_headers_are_the_handlers() {
         set(w, "x-one", "1");
         set(w, "content-type", "application/x-tea");
         set(w, "transfer-encoding", "gzip, chunked");
-        w.headers_mut()?.append("set-cookie", HeaderValue::from_static("a=1"));
-        w.headers_mut()?.append("set-cookie", HeaderValue::from_static("b=2"));
+        w.headers_mut()?
+            .append("set-cookie", HeaderValue::from_static("a=1"));
+        w.headers_mut()?
+            .append("set-cookie", HeaderValue::from_static("b=2"));
         assert_eq!(w.status(), 418);
         w.write(b"<html>short and stout")
     });
     let answer = get(&server, "/");
     assert_eq!((answer.status, answer.field("x-one")), (418, "1"));
     assert_eq!(answer.field("content-type"), "application/x-tea");
-    assert!(!answer.has("transfer-encoding"), "framing is the server's: {answer:?}");
-    let cookies: Vec<_> = answer.fields.iter().filter(|(name, _)| name == "set-cookie").map(|(_, v)| v.as_str()).collect();
+    assert!(
+        !answer.has("transfer-encoding"),
+        "framing is the server's: {answer:?}"
+    );
+    let cookies: Vec<_> = answer
+        .fields
+        .iter()
+        .filter(|(name, _)| name == "set-cookie")
+        .map(|(_, v)| v.as_str())
+        .collect();
     assert_eq!(cookies, ["a=1", "b=2"]);
 }
 
@@ -118,7 +131,11 @@ fn the_type_is_sniffed_unless_it_is_known() {
         // What is inside an encoding cannot be seen.
         ("/encoded", ""),
     ] {
-        assert_eq!(get(&server, target).field("content-type"), wanted, "{target}");
+        assert_eq!(
+            get(&server, target).field("content-type"),
+            wanted,
+            "{target}"
+        );
     }
 }
 
@@ -126,7 +143,9 @@ fn the_type_is_sniffed_unless_it_is_known() {
 fn head_gets_the_head_of_get() {
     let server = answering(|w, r| match r.path_value("how") {
         Some("short") => w.write(b"<html>body"),
-        Some("long") => pattern(100_000).chunks(999).try_for_each(|piece| w.write(piece)),
+        Some("long") => pattern(100_000)
+            .chunks(999)
+            .try_for_each(|piece| w.write(piece)),
         Some("declared") => {
             set(w, "content-length", "77");
             Ok(())
@@ -162,14 +181,20 @@ fn no_content_and_not_modified_have_no_body() {
         w.set_status(code)?;
         w.write(b"")?;
         assert_eq!(w.write(b"x"), Err(WriteError::NoBody(code)));
-        assert_eq!(w.write_bytes(pattern(20_000).into()), Err(WriteError::NoBody(code)));
+        assert_eq!(
+            w.write_bytes(pattern(20_000).into()),
+            Err(WriteError::NoBody(code))
+        );
         Ok(())
     });
     let mut client = Client::of(&server);
     for code in [204, 304, 204] {
         let answer = client.get(&format!("/{code}")).head();
         assert_eq!(answer.status, code);
-        assert!(!answer.has("content-length") && !answer.has("transfer-encoding"), "{answer:?}");
+        assert!(
+            !answer.has("content-length") && !answer.has("transfer-encoding"),
+            "{answer:?}"
+        );
     }
     client.stream.shutdown(std::net::Shutdown::Write).unwrap();
     client.assert_end();
@@ -191,7 +216,10 @@ fn what_comes_too_late_or_is_nonsense_is_an_error() {
         w.end()?;
         assert_eq!(w.end(), Ok(()));
         assert_eq!(w.write(b"too late"), Err(WriteError::Ended));
-        assert_eq!(w.write_bytes(pattern(20_000).into()), Err(WriteError::Ended));
+        assert_eq!(
+            w.write_bytes(pattern(20_000).into()),
+            Err(WriteError::Ended)
+        );
         assert_eq!(w.flush(), Err(WriteError::Ended));
         assert_eq!(w.set_status(404), Err(WriteError::Ended));
         assert_eq!(w.headers_mut().err(), Some(WriteError::Ended));
@@ -217,7 +245,10 @@ fn a_reset_forgets_everything() {
         w.write(b"anew")
     });
     let answer = get(&server, "/");
-    assert_eq!((answer.status, answer.text(), answer.has("x-one")), (200, "anew", false));
+    assert_eq!(
+        (answer.status, answer.text(), answer.has("x-one")),
+        (200, "anew", false)
+    );
 }
 
 #[test]
@@ -242,7 +273,10 @@ fn every_request_leaves_its_exchange_behind() {
     for _ in 0..100 {
         assert_eq!(client.get("/").answer().text(), "done");
     }
-    assert!(server.exchanges() <= 1, "the last one's handler may still be returning");
+    assert!(
+        server.exchanges() <= 1,
+        "the last one's handler may still be returning"
+    );
     assert_eq!(server.connections(), 1);
 }
 
@@ -252,14 +286,22 @@ where
 {
     let mut builder: Builder = Server::builder();
     builder.blocking("/{how...}", handler).unwrap();
-    builder.bind("127.0.0.1:0".parse().unwrap()).start().unwrap()
+    builder
+        .bind("127.0.0.1:0".parse().unwrap())
+        .start()
+        .unwrap()
 }
 
 fn set(w: &mut ResponseWriter, name: &'static str, value: &'static str) {
-    w.headers_mut().unwrap().insert(HeaderName::from_static(name), HeaderValue::from_static(value));
+    w.headers_mut().unwrap().insert(
+        HeaderName::from_static(name),
+        HeaderValue::from_static(value),
+    );
 }
 
 /// Bytes that are no text, and of which no two places look the same.
 fn pattern(length: usize) -> Vec<u8> {
-    (0..length).flat_map(|i| u32::try_from(i / 4).unwrap().to_be_bytes()[i % 4..=i % 4].to_vec()).collect()
+    (0..length)
+        .flat_map(|i| u32::try_from(i / 4).unwrap().to_be_bytes()[i % 4..=i % 4].to_vec())
+        .collect()
 }

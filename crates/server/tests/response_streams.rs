@@ -24,7 +24,10 @@ fn a_flush_sends_now() {
     });
     let mut client = Client::of(&server);
     let mut answer = client.get("/").head();
-    assert_eq!((answer.status, answer.field("transfer-encoding")), (200, "chunked"));
+    assert_eq!(
+        (answer.status, answer.field("transfer-encoding")),
+        (200, "chunked")
+    );
     gate.admit(1);
     assert_eq!(client.take(8), b"3\r\none\r\n");
     gate.admit(1);
@@ -48,7 +51,10 @@ fn an_informational_head_goes_before_the_answer() {
     let mut client = Client::of(&server);
     for _ in 0..2 {
         let early = client.get("/").answer();
-        assert_eq!((early.status, early.field("link")), (103, "</a.css>; rel=preload"));
+        assert_eq!(
+            (early.status, early.field("link")),
+            (103, "</a.css>; rel=preload")
+        );
         gate.admit(1);
         assert_eq!(client.answer().status, 103);
         let answer = client.answer();
@@ -71,7 +77,9 @@ fn a_client_that_expects_it_is_told_to_continue_when_the_body_is_read() {
         w.write(&body)
     });
     let head = |target: &str| {
-        format!("POST /{target} HTTP/1.1\r\nHost: a\r\nExpect: 100-continue\r\nContent-Length: 5\r\n\r\n")
+        format!(
+            "POST /{target} HTTP/1.1\r\nHost: a\r\nExpect: 100-continue\r\nContent-Length: 5\r\n\r\n"
+        )
     };
     let mut client = Client::of(&server);
     client.send(head("taken"));
@@ -111,15 +119,22 @@ fn trailers_go_to_clients_that_take_them() {
     });
     let mut client = Client::of(&server);
     for target in ["/streamed", "/short"] {
-        client.send(format!("GET {target} HTTP/1.1\r\nHost: a\r\nTE: trailers\r\n\r\n"));
+        client.send(format!(
+            "GET {target} HTTP/1.1\r\nHost: a\r\nTE: trailers\r\n\r\n"
+        ));
         let mut answer = client.answer();
         assert_eq!((answer.text(), answer.whole), ("abc", true), "{target}");
         answer.trailers.sort();
-        let wanted = [("x-count", "3"), ("x-sum", "294")].map(|(n, v)| (n.to_owned(), v.to_owned()));
+        let wanted =
+            [("x-count", "3"), ("x-sum", "294")].map(|(n, v)| (n.to_owned(), v.to_owned()));
         assert_eq!(answer.trailers, wanted, "{target}");
         // One that did not say so may have no place for them (RFC 9110 §6.5.1).
         let answer = client.get(target).answer();
-        assert_eq!((answer.text(), answer.trailers.len()), ("abc", 0), "{target}");
+        assert_eq!(
+            (answer.text(), answer.trailers.len()),
+            ("abc", 0),
+            "{target}"
+        );
     }
 }
 
@@ -127,7 +142,12 @@ fn trailers_go_to_clients_that_take_them() {
 fn trailers_of_a_request_reach_the_handler() {
     let server = answering(|w, r| {
         let body = r.body_mut().read_all_blocking().unwrap();
-        let sum = r.body().trailers().and_then(|t| t.get("x-sum")).expect("a trailer").clone();
+        let sum = r
+            .body()
+            .trailers()
+            .and_then(|t| t.get("x-sum"))
+            .expect("a trailer")
+            .clone();
         w.write(&body)?;
         w.write(sum.as_bytes())
     });
@@ -135,7 +155,10 @@ fn trailers_of_a_request_reach_the_handler() {
     let mut client = Client::of(&server);
     client.send(format!("{head}3\r\nabc\r\n0\r\nX-Sum: 294\r\n\r\n"));
     assert_eq!(client.answer().text(), "abc294");
-    client.send(head).send("3\r\nabc\r\n").send("0\r\nX-Sum: 295\r\n\r\n");
+    client
+        .send(head)
+        .send("3\r\nabc\r\n")
+        .send("0\r\nX-Sum: 295\r\n\r\n");
     assert_eq!(client.answer().text(), "abc295");
 }
 
@@ -150,8 +173,17 @@ fn more_than_declared_is_an_error_and_the_client_gets_what_was_declared() {
     });
     let mut client = Client::of(&server);
     let answer = client.get("/").answer();
-    assert_eq!((answer.text(), answer.field("content-length")), ("hello", "5"));
-    assert_eq!(seen(), Err(WriteError::Length { declared: 5, written: 6 }));
+    assert_eq!(
+        (answer.text(), answer.field("content-length")),
+        ("hello", "5")
+    );
+    assert_eq!(
+        seen(),
+        Err(WriteError::Length {
+            declared: 5,
+            written: 6
+        })
+    );
 }
 
 #[test]
@@ -172,7 +204,10 @@ fn less_than_declared_is_an_error_and_a_cut_connection() {
         client.body(&mut answer);
         assert!(!answer.whole, "{answer:?}");
         client.assert_end();
-        let wanted = WriteError::Length { declared: 100_000, written: size as u64 };
+        let wanted = WriteError::Length {
+            declared: 100_000,
+            written: size as u64,
+        };
         assert_eq!(seen(), Err(wanted), "flush: {flush}");
     }
 }
@@ -203,7 +238,10 @@ fn an_abort_before_the_head_is_500() {
     let mut client = Client::of(&server);
     for _ in 0..2 {
         let answer = client.get("/").answer();
-        assert_eq!((answer.status, answer.text()), (500, "Internal Server Error\n"));
+        assert_eq!(
+            (answer.status, answer.text()),
+            (500, "Internal Server Error\n")
+        );
     }
 }
 
@@ -240,7 +278,10 @@ fn a_handler_reads_while_it_writes() {
     assert_eq!(client.take(6), b"1\r\nA\r\n");
     for letter in "bcdefgh".chars() {
         client.send(format!("1\r\n{letter}\r\n"));
-        assert_eq!(client.take(6), format!("1\r\n{}\r\n", letter.to_ascii_uppercase()).as_bytes());
+        assert_eq!(
+            client.take(6),
+            format!("1\r\n{}\r\n", letter.to_ascii_uppercase()).as_bytes()
+        );
     }
     client.send("0\r\n\r\n");
     client.body(&mut answer);
@@ -253,11 +294,17 @@ where
 {
     let mut builder = Server::builder();
     builder.blocking("/{how...}", handler).unwrap();
-    builder.bind("127.0.0.1:0".parse().unwrap()).start().unwrap()
+    builder
+        .bind("127.0.0.1:0".parse().unwrap())
+        .start()
+        .unwrap()
 }
 
 fn set(w: &mut ResponseWriter, name: &'static str, value: &'static str) {
-    w.headers_mut().unwrap().insert(HeaderName::from_static(name), HeaderValue::from_static(value));
+    w.headers_mut().unwrap().insert(
+        HeaderName::from_static(name),
+        HeaderValue::from_static(value),
+    );
 }
 
 type Outcome = Result<(), WriteError>;

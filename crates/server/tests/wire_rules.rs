@@ -13,9 +13,15 @@ fn a_declared_body_past_the_limit_is_refused_unread() {
     for path in ["/blocking", "/async"] {
         for expect in ["", "Expect: 100-continue\r\n"] {
             let mut client = Client::of(&server);
-            client.send(format!("POST {path} HTTP/1.1\r\nHost: a\r\n{expect}Content-Length: 11\r\n\r\n"));
+            client.send(format!(
+                "POST {path} HTTP/1.1\r\nHost: a\r\n{expect}Content-Length: 11\r\n\r\n"
+            ));
             let answer = client.answer();
-            assert_eq!((answer.status, answer.field("connection")), (413, "close"), "{path} {expect}");
+            assert_eq!(
+                (answer.status, answer.field("connection")),
+                (413, "close"),
+                "{path} {expect}"
+            );
             client.assert_end();
         }
     }
@@ -26,7 +32,9 @@ fn a_declared_body_of_the_limit_is_taken() {
     let server = limited_to_ten();
     for path in ["/blocking", "/async"] {
         let mut client = Client::of(&server);
-        client.send(format!("POST {path} HTTP/1.1\r\nHost: a\r\nContent-Length: 10\r\n\r\n0123456789"));
+        client.send(format!(
+            "POST {path} HTTP/1.1\r\nHost: a\r\nContent-Length: 10\r\n\r\n0123456789"
+        ));
         assert_eq!(client.answer().text(), "10");
     }
 }
@@ -56,7 +64,11 @@ fn a_bad_escape_in_the_path_is_400() {
     for target in ["/%", "/%4", "/%zz", "/a/%g0/b", "/a%2", "/%%20"] {
         let mut client = Client::of(&server);
         let answer = client.get(target).answer();
-        assert_eq!((answer.status, answer.field("connection")), (400, "close"), "{target}");
+        assert_eq!(
+            (answer.status, answer.field("connection")),
+            (400, "close"),
+            "{target}"
+        );
         client.assert_end();
     }
     for target in ["/%2f", "/%C3%A9", "/?a=%zz"] {
@@ -67,7 +79,9 @@ fn a_bad_escape_in_the_path_is_400() {
 #[test]
 fn what_the_patterns_decide_leaves_the_connection_open() {
     let mut builder = Server::builder();
-    builder.blocking("GET /only", |w, _| w.write(b"got")).unwrap();
+    builder
+        .blocking("GET /only", |w, _| w.write(b"got"))
+        .unwrap();
     builder.blocking("/tree/", |w, _| w.write(b"leaf")).unwrap();
     let server = serve(builder);
     let mut client = Client::of(&server);
@@ -98,7 +112,12 @@ fn http_10_may_ask_to_stay() {
         client.send("POST / HTTP/1.0\r\nConnection: keep-alive\r\nContent-Length: 2\r\n\r\nhi");
         let answer = client.answer();
         assert_eq!(answer.text(), "2");
-        assert!(answer.field("connection").eq_ignore_ascii_case("keep-alive"), "{answer:?}");
+        assert!(
+            answer
+                .field("connection")
+                .eq_ignore_ascii_case("keep-alive"),
+            "{answer:?}"
+        );
     }
     client.send("GET / HTTP/1.0\r\n\r\n");
     assert_eq!(client.answer().text(), "0");
@@ -121,16 +140,25 @@ fn http_10_gets_no_chunks_and_no_informational_answers() {
     client.send("GET / HTTP/1.0\r\nConnection: keep-alive\r\n\r\n");
     let answer = client.answer();
     assert_eq!((answer.status, answer.text()), (200, "onetwo"));
-    assert!(!answer.has("transfer-encoding") && !answer.has("content-length"), "{answer:?}");
+    assert!(
+        !answer.has("transfer-encoding") && !answer.has("content-length"),
+        "{answer:?}"
+    );
     client.assert_end();
 }
 
 #[test]
 fn pipelined_requests_are_answered_in_order() {
     let mut builder = Server::builder();
-    builder.blocking("/blocking/{n}", |w, r| w.write(r.path_value("n").unwrap().as_bytes())).unwrap();
     builder
-        .route("/async/{n}", |r: Request| async move { http::Response::new(Body::from(r.path_value("n").unwrap().to_owned())) })
+        .blocking("/blocking/{n}", |w, r| {
+            w.write(r.path_value("n").unwrap().as_bytes())
+        })
+        .unwrap();
+    builder
+        .route("/async/{n}", |r: Request| async move {
+            http::Response::new(Body::from(r.path_value("n").unwrap().to_owned()))
+        })
         .unwrap();
     let server = serve(builder);
     let mut all = String::new();
@@ -156,10 +184,17 @@ fn a_slow_answer_holds_back_the_ones_behind_it_and_the_verdict_too() {
             w.write(b"slow")
         })
         .unwrap();
-    builder.route("/quick", |_: Request| async { http::Response::new(Body::from("quick")) }).unwrap();
+    builder
+        .route("/quick", |_: Request| async {
+            http::Response::new(Body::from("quick"))
+        })
+        .unwrap();
     let server = serve(builder);
     let mut client = Client::of(&server);
-    client.get("/slow").get("/quick").send("GET / HTTP/1.1\r\nbad line\r\n\r\n");
+    client
+        .get("/slow")
+        .get("/quick")
+        .send("GET / HTTP/1.1\r\nbad line\r\n\r\n");
     gate.await_arrivals(1);
     gate.open();
     assert_eq!(client.answer().text(), "slow");
@@ -172,11 +207,19 @@ fn a_slow_answer_holds_back_the_ones_behind_it_and_the_verdict_too() {
 fn nothing_follows_the_answer_that_closes() {
     let server = echo();
     let close = "GET / HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n";
-    for behind in ["GET /2 HTTP/1.1\r\nHost: a\r\n\r\n", "garbage\r\n\r\n", "GET / HTTP/3.0\r\n\r\n"] {
+    for behind in [
+        "GET /2 HTTP/1.1\r\nHost: a\r\n\r\n",
+        "garbage\r\n\r\n",
+        "GET / HTTP/3.0\r\n\r\n",
+    ] {
         let mut client = Client::of(&server);
         client.send(format!("{close}{behind}"));
         let answer = client.answer();
-        assert_eq!((answer.text(), answer.field("connection")), ("0", "close"), "{behind:?}");
+        assert_eq!(
+            (answer.text(), answer.field("connection")),
+            ("0", "close"),
+            "{behind:?}"
+        );
         client.assert_end();
     }
 }
@@ -186,7 +229,8 @@ fn a_handler_may_close_the_connection() {
     let mut builder = Server::builder();
     builder
         .blocking("/", |w, _| {
-            w.headers_mut()?.insert("connection", http::HeaderValue::from_static("close"));
+            w.headers_mut()?
+                .insert("connection", http::HeaderValue::from_static("close"));
             w.write(b"bye")
         })
         .unwrap();
@@ -212,7 +256,10 @@ fn an_answer_before_the_end_of_a_long_body_reaches_the_client() {
     // wait for all of it nor reset the connection before the answer is read.
     client.send("POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 100000000\r\n\r\n");
     let piece = [b'x'; 64 << 10];
-    client.stream.set_write_timeout(Some(std::time::Duration::from_secs(5))).unwrap();
+    client
+        .stream
+        .set_write_timeout(Some(std::time::Duration::from_secs(5)))
+        .unwrap();
     for _ in 0..8 {
         if client.try_send(piece).is_err() {
             break;
@@ -238,7 +285,10 @@ fn a_short_body_that_nobody_reads_does_not_cost_the_connection() {
 }
 
 fn serve(builder: Builder) -> Server {
-    builder.bind("127.0.0.1:0".parse().unwrap()).start().unwrap()
+    builder
+        .bind("127.0.0.1:0".parse().unwrap())
+        .start()
+        .unwrap()
 }
 
 /// Answers with the length of the body.
@@ -261,7 +311,10 @@ fn limited_to_ten() -> Server {
             response
         })
         .unwrap();
-    serve(builder.limits(Limits { max_body: Some(10), ..Limits::default() }))
+    serve(builder.limits(Limits {
+        max_body: Some(10),
+        ..Limits::default()
+    }))
 }
 
 fn measure(w: &mut ResponseWriter, r: &mut Request) -> Result<(), WriteError> {

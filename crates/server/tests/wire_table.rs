@@ -39,7 +39,11 @@ fn every_row_sent_byte_by_byte_gets_its_answers() {
     require(rows().iter().filter(|row| row.fill.is_none()), |row| {
         // A handler that has begun to read a body when its fault comes answers as handlers do; and
         // hyper, which reads along, finds fault with a version before its line is whole.
-        let verdicts = if row.in_body || row.verdict == "505" { vec![&*row.verdict, "400"] } else { vec![&*row.verdict] };
+        let verdicts = if row.in_body || row.verdict == "505" {
+            vec![&*row.verdict, "400"]
+        } else {
+            vec![&*row.verdict]
+        };
         for server in &servers {
             let mut client = Client::of(server);
             for byte in row.wire() {
@@ -78,7 +82,10 @@ fn require<'a>(rows: impl Iterator<Item = &'a Row>, check: impl Fn(&Row)) {
         .filter(|row| catch_unwind(AssertUnwindSafe(|| check(row))).is_err())
         .map(|row| row.name.as_str())
         .collect();
-    assert!(wrong.is_empty(), "rows that went wrong, see above: {wrong:#?}");
+    assert!(
+        wrong.is_empty(),
+        "rows that went wrong, see above: {wrong:#?}"
+    );
 }
 
 #[derive(Deserialize)]
@@ -132,9 +139,18 @@ impl Row {
         if self.verdict != "ok" {
             let answer = client.answer();
             let status = answer.status.to_string();
-            assert!(verdicts.contains(&status.as_str()), "{}: {answer:?}", self.name);
+            assert!(
+                verdicts.contains(&status.as_str()),
+                "{}: {answer:?}",
+                self.name
+            );
             if !self.in_body {
-                assert_eq!(answer.field("connection"), "close", "{}: {answer:?}", self.name);
+                assert_eq!(
+                    answer.field("connection"),
+                    "close",
+                    "{}: {answer:?}",
+                    self.name
+                );
             }
             assert!(answer.whole, "{}: {answer:?}", self.name);
         } else {
@@ -171,7 +187,9 @@ impl Finish for StreamOwned<ClientConnection, TcpStream> {
 
 fn rows() -> Vec<Row> {
     let path = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/data/wire.toml");
-    let mut rows = toml::from_str::<Table>(&fs::read_to_string(path).unwrap()).unwrap().rows;
+    let mut rows = toml::from_str::<Table>(&fs::read_to_string(path).unwrap())
+        .unwrap()
+        .rows;
     // A server looks for HTTP/2 before it shows the connection to the guard.
     rows.retain(|row| row.name != "HTTP/2 preface");
     assert!(rows.len() >= 150, "the table has lost rows: {}", rows.len());

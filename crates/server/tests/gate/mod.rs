@@ -72,7 +72,10 @@ impl Gate {
     fn wait(&self, or_else: &str, mut until: impl FnMut(&mut State) -> bool) {
         let (state, changed) = &*self.0;
         let guard = state.lock().unwrap();
-        let timeout = changed.wait_timeout_while(guard, PATIENCE, |state| !until(state)).unwrap().1;
+        let timeout = changed
+            .wait_timeout_while(guard, PATIENCE, |state| !until(state))
+            .unwrap()
+            .1;
         assert!(!timeout.timed_out(), "{or_else}");
     }
 }

@@ -1,0 +1,73 @@
+"""The ratios that the project has promised, and whether a run shows them."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+from measure import Spread, Table
+from servers import REFERENCE
+
+
+@dataclass(frozen=True)
+class Bound:
+    """A ratio between two rows of one run: `figure` of `row` divided by that of `to`."""
+
+    row: str
+    to: str
+    figure: str
+    least: float | None = None
+    most: float | None = None
+
+    @property
+    def wanted(self) -> str:
+        return f"at least {self.least}" if self.least is not None else f"at most {self.most}"
+
+    def holds(self, value: float) -> bool:
+        """Whether the value is within the bound."""
+        if self.least is not None and value < self.least:
+            return False
+        return self.most is None or value <= self.most
+
+
+# At each number of connections that is measured.
+BOUNDS = (
+    Bound("oxbridge python", REFERENCE, "requests_per_second", least=0.85),
+    Bound("oxbridge python blocking=False", REFERENCE, "requests_per_second", least=0.92),
+    Bound(REFERENCE, "floor (C epoll)", "cpu_us", most=1.2),
+)
+
+NAMES = {"requests_per_second": "requests/s", "cpu_us": "CPU per request"}
+
+
+@dataclass(frozen=True)
+class Verdict:
+    """A bound, and what a run found."""
+
+    bound: Bound
+    connections: int
+    ratio: Spread
+
+    @property
+    def held(self) -> bool:
+        return self.bound.holds(self.ratio.median)
+
+    def __str__(self) -> str:
+        found = f"{self.ratio.median:.2f} ({self.ratio.low:.2f} to {self.ratio.high:.2f})"
+        return (
+            f"{'held  ' if self.held else 'MISSED'}  "
+            f"{self.bound.row} / {self.bound.to}, {NAMES[self.bound.figure]}, "
+            f"{self.connections} connections: {found}, wanted {self.bound.wanted}"
+        )
+
+
+def judge(table: Table, bounds: Iterable[Bound] = BOUNDS) -> list[Verdict]:
+    """Compare a table with the bounds. Bounds on rows that were not measured are left out."""
+    verdicts = []
+    for bound in bounds:
+        for connections in table.plan.connections:
+            row, to = table.row(bound.row, connections), table.row(bound.to, connections)
+            ratio = row.ratio(bound.figure, to) if row and to else None
+            if ratio is not None:
+                verdicts.append(Verdict(bound, connections, ratio))
+    return verdicts

@@ -1,0 +1,217 @@
+"""The measurement: every server in every round, the rounds interleaved, and what follows from them.
+
+A machine that others use too drifts, by more than what we want to tell apart. So each server is
+measured in several short rounds instead of one long one, each round runs through all of them in
+another order, ratios are formed within a round, and what is quoted is the median over the rounds
+with its smallest and largest value beside it.
+"""
+
+from __future__ import annotations
+
+import statistics
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass, field
+
+import process
+from launch import Running, WrongAnswer, free_port, pinned, serving, verify
+from load import Load, LoadError, Wrk
+from machine import Cores
+from process import Cpu, Memory
+from servers import APPS, REFERENCE, CannotBuild, Server
+
+# Seconds of load before the first measurement of a freshly started server.
+WARM_UP = 1
+# An answer under load may differ from the verified one by this much: the last ones are cut off.
+LENGTH_TOLERANCE = 0.05
+
+
+@dataclass(frozen=True)
+class Plan:
+    """What to measure: the rows, and each of them at each number of connections, in each round."""
+
+    servers: Sequence[Server]
+    connections: Sequence[int]
+    seconds: int
+    rounds: int
+
+    @property
+    def estimate(self) -> float:
+        """Seconds that it will take, starting and ending the servers included."""
+        each = WARM_UP + 1.2 + len(self.connections) * (self.seconds + 0.1)
+        return self.rounds * len(self.servers) * each
+
+    def order(self, round_number: int) -> list[Server]:
+        """Order of a round: rotated, and every second one reversed; neighbours stay neighbours."""
+        start = round_number * len(self.servers) // max(self.rounds, 1)
+        rotated = [*self.servers[start:], *self.servers[:start]]
+        return rotated[::-1] if round_number % 2 else rotated
+
+
+@dataclass(frozen=True)
+class Sample:
+    """One server under one load in one round."""
+
+    round: int
+    load: Load
+    cpu: Cpu
+    memory: Memory
+    core_busy: float
+
+    @property
+    def figures(self) -> dict[str, float]:
+        """Every figure of the table by name. Microseconds, bytes, and shares from 0 to 1."""
+        per_request = 1e6 / max(self.load.requests, 1)
+        return {
+            "requests_per_second": self.load.requests_per_second,
+            "cpu_us": self.cpu.total * per_request,
+            "user_us": self.cpu.user * per_request,
+            "system_us": self.cpu.system * per_request,
+            "p50_us": self.load.p50_us,
+            "p90_us": self.load.p90_us,
+            "p99_us": self.load.p99_us,
+            "p999_us": self.load.p999_us,
+            "max_us": self.load.max_us,
+            "rss_bytes": self.memory.rss,
+            "pss_bytes": self.memory.pss,
+            "peak_bytes": self.memory.peak,
+            # How much of its core the server had, how much others took of it, and what wrk needed.
+            "server_busy": self.cpu.total / self.load.seconds,
+            "others_busy": max(self.core_busy - self.cpu.total, 0) / self.load.seconds,
+            "load_busy": self.load.busy,
+        }
+
+
+@dataclass(frozen=True)
+class Spread:
+    """Median over the rounds, and the extremes."""
+
+    median: float
+    low: float
+    high: float
+
+    @classmethod
+    def of(cls, values: Iterable[float]) -> Spread | None:
+        """Summarise; None where there is nothing to summarise."""
+        found = sorted(values)
+        return cls(statistics.median(found), found[0], found[-1]) if found else None
+
+
+@dataclass
+class Row:
+    """All that was found out about one server at one number of connections."""
+
+    server: Server
+    connections: int
+    samples: list[Sample] = field(default_factory=list)
+    failures: list[str] = field(default_factory=list)
+
+    def spread(self, figure: str) -> Spread | None:
+        """Median and extremes of a figure of `Sample.figures`."""
+        return Spread.of(sample.figures[figure] for sample in self.samples)
+
+    def ratio(self, figure: str, to: Row) -> Spread | None:
+        """The figure divided by another row's, round by round."""
+        theirs = {sample.round: sample.figures[figure] for sample in to.samples}
+        return Spread.of(
+            sample.figures[figure] / theirs[sample.round]
+            for sample in self.samples
+            if theirs.get(sample.round)
+        )
+
+    @property
+    def errors(self) -> dict[str, int]:
+        """Errors that the load generator counted, all rounds together."""
+        total: dict[str, int] = {}
+        for sample in self.samples:
+            for kind, count in sample.load.trouble.items():
+                total[kind] = total.get(kind, 0) + count
+        return total
+
+
+@dataclass
+class Table:
+    """The rows, in the order of the plan, one for each server and number of connections."""
+
+    plan: Plan
+    rows: list[Row] = field(default_factory=list)
+
+    def row(self, name: str, connections: int) -> Row | None:
+        """Look up a row."""
+        wanted = (name, connections)
+        return next((r for r in self.rows if (r.server.name, r.connections) == wanted), None)
+
+    def reference(self, connections: int) -> Row | None:
+        """The row that ratios are formed with."""
+        return self.row(REFERENCE, connections)
+
+    @property
+    def failed(self) -> bool:
+        """Whether any server failed, answered wrongly or produced errors."""
+        return any(row.failures or row.errors or not row.samples for row in self.rows)
+
+
+def measure(plan: Plan, cores: Cores, wrk: Wrk, tell: Callable[[str], None]) -> Table:
+    """Carry the plan out. What fails is noted in its row, and the others go on."""
+    table = Table(plan, [Row(s, c) for c in plan.connections for s in plan.servers])
+    broken: set[str] = set()
+    for number in range(plan.rounds):
+        for server in plan.order(number):
+            if server.name in broken:
+                continue
+            tell(f"round {number + 1} of {plan.rounds}: {server.name}")
+            rows = [row for row in table.rows if row.server is server]
+            # As with the order of the servers: no load always comes first.
+            rows = rows[::-1] if number % 2 else rows
+            try:
+                _measure_server(server, rows, number, plan.seconds, cores, wrk)
+            except (WrongAnswer, CannotBuild, LoadError) as failure:
+                broken.add(server.name)
+                for row in rows:
+                    row.failures.append(f"round {number + 1}: {failure}")
+    return table
+
+
+def _measure_server(
+    server: Server, rows: list[Row], number: int, seconds: int, cores: Cores, wrk: Wrk
+) -> None:
+    if missing := server.missing():
+        raise WrongAnswer(f"not installed: {', '.join(missing)} (see bench/requirements.txt)")
+    port = free_port()
+    with serving(server.command_line(port), port, cores.server, cwd=APPS) as running:
+        length = verify(running, server.path, server.body)
+        with pinned(cores.load):
+            wrk.run(
+                running.url(server.path),
+                connections=max(row.connections for row in rows),
+                seconds=WARM_UP,
+            )
+        for row in rows:
+            sample = _sample(running, server.path, row.connections, number, seconds, cores, wrk)
+            row.samples.append(sample)
+            _check_length(sample.load, length)
+        verify(running, server.path, server.body)
+
+
+def _sample(
+    running: Running,
+    path: str,
+    connections: int,
+    number: int,
+    seconds: int,
+    cores: Cores,
+    wrk: Wrk,
+) -> Sample:
+    cpu, busy = process.cpu(running.pid), process.core_busy(cores.server)
+    with pinned(cores.load):
+        load = wrk.run(running.url(path), connections=connections, seconds=seconds)
+    cpu, busy = process.cpu(running.pid) - cpu, process.core_busy(cores.server) - busy
+    return Sample(number, load, cpu, process.memory(running.pid), busy)
+
+
+def _check_length(load: Load, wanted: int) -> None:
+    """Answers under load are as long as the verified one. Raises WrongAnswer if they are not."""
+    if not load.requests:
+        raise WrongAnswer(f"no request was answered; errors: {load.trouble or 'none'}")
+    found = load.bytes / load.requests
+    if abs(found - wanted) > LENGTH_TOLERANCE * wanted:
+        raise WrongAnswer(f"answers under load had {found:.0f} bytes, the verified one {wanted}")

@@ -1,0 +1,225 @@
+"""The table of servers: one row each, and how the programs among them are built.
+
+To add a row, add a `Server` to `SERVERS`; a server written for the table goes into `apps/`.
+"""
+
+from __future__ import annotations
+
+import functools
+import importlib.metadata
+import json
+import os
+import platform
+import subprocess
+import sys
+import tomllib
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+from pathlib import Path
+
+from machine import ROOT, says
+
+BENCH = Path(__file__).resolve().parent
+APPS = BENCH / "apps"
+
+HELLO = b"Hello, world.\n"
+"""What every server of the table answers."""
+
+REFERENCE = "oxbridge native"
+"""The row that the others are compared with."""
+
+
+class CannotBuild(Exception):
+    """A program of the table does not compile. The text is for the reader."""
+
+
+@dataclass(frozen=True)
+class Server:
+    """One row: a server, how it is started and what it is asked for.
+
+    In `command`, `{port}` stands for the port to listen on, `{python}` for the interpreter that
+    runs the benchmark, and the names in `PROGRAMS` for programs that are built first. It is started
+    in `apps/`. `needs` are PyPI distributions: where one is missing, the row says so. Rows that are
+    not `default` are measured only when `--only` names them.
+    """
+
+    name: str
+    command: tuple[str, ...]
+    about: str
+    path: str = "/"
+    body: bytes = HELLO
+    needs: tuple[str, ...] = ()
+    default: bool = True
+
+    def command_line(self, port: int) -> list[str]:
+        """Fill in the command, building what it needs first. Raises CannotBuild."""
+        filled = {"port": str(port), "python": sys.executable}
+        for name, build in PROGRAMS.items():
+            if f"{{{name}}}" in self.command:
+                filled[name] = str(build())
+        return [part.format_map(filled) for part in self.command]
+
+    def missing(self) -> list[str]:
+        """Distributions that are not installed."""
+        return [name for name in self.needs if _version(name) is None]
+
+    def versions(self) -> str:
+        """What exactly is measured, in one line."""
+        parts = [f"{name} {_version(name) or 'not installed'}" for name in self.needs]
+        if "{native}" in self.command:
+            parts.append(f"oxbridge {_workspace_version()}, {_rustc()}")
+        if "{floor}" in self.command:
+            parts.append(says(["cc", "--version"]))
+        if "{python}" in self.command:
+            parts.append(f"{platform.python_implementation()} {platform.python_version()}")
+        return ", ".join(parts)
+
+
+GUNICORN = ("{python}", "-m", "gunicorn", "--bind", "127.0.0.1:{port}", "--workers", "1") + (
+    "--no-control-socket",
+    "--log-level",
+    "error",
+)
+
+# Neighbours are measured one after the other, so rows that are to be compared stand together.
+SERVERS = (
+    Server(
+        "floor (C epoll)",
+        ("{floor}", "127.0.0.1:{port}"),
+        "no server: an epoll loop with a canned answer",
+    ),
+    Server(
+        REFERENCE,
+        ("{native}", "127.0.0.1:{port}"),
+        "Rust async handler, inside the reactor",
+    ),
+    Server(
+        "oxbridge python",
+        ("{python}", "oxbridge_hello.py", "{port}", "blocking"),
+        "Python handler (w, req), which may block",
+        needs=("oxbridge",),
+    ),
+    Server(
+        "oxbridge python blocking=False",
+        ("{python}", "oxbridge_hello.py", "{port}", "inline"),
+        "Python handler (w, req) that promises not to block",
+        needs=("oxbridge",),
+    ),
+    Server(
+        "oxbridge native blocking",
+        ("{native}", "127.0.0.1:{port}"),
+        "Rust handler on the crew's threads, which may block",
+        path="/blocking",
+        default=False,
+    ),
+    Server(
+        "oxbridge python async",
+        ("{python}", "oxbridge_hello.py", "{port}", "async"),
+        "Python coroutine (w, req)",
+        needs=("oxbridge",),
+        default=False,
+    ),
+    # Gunicorn's best on one core: less CPU per request than sync, about 1.7 times its requests/s
+    # at 100 connections. README.md says what was tried.
+    Server(
+        "gunicorn gthread + Flask",
+        (*GUNICORN, "--worker-class", "gthread", "--threads", "4", "--keep-alive", "60")
+        + ("flask_hello:app",),
+        "one worker with four threads, keep-alive",
+        needs=("gunicorn", "flask"),
+    ),
+    Server(
+        "gunicorn sync + Flask",
+        (*GUNICORN, "--worker-class", "sync", "flask_hello:app"),
+        "one sync worker: no keep-alive, a connection for each request",
+        needs=("gunicorn", "flask"),
+        default=False,
+    ),
+    Server(
+        "werkzeug + Flask",
+        ("{python}", "werkzeug_server.py", "{port}"),
+        "Werkzeug's own server, a thread for each connection, no log of requests",
+        needs=("werkzeug", "flask"),
+    ),
+)
+
+
+def select(only: Iterable[str]) -> list[Server]:
+    """Rows whose name contains one of the texts, in the table's order; without any, the default.
+
+    The reference is always among them, because ratios need it. Raises ValueError for a text that
+    fits no row.
+    """
+    wanted = [text.lower() for text in only]
+    if not wanted:
+        return [row for row in SERVERS if row.default]
+    for text in wanted:
+        if not any(text in row.name.lower() for row in SERVERS):
+            names = ", ".join(row.name for row in SERVERS)
+            raise ValueError(f"no row is called {text!r}; there are: {names}")
+    return [
+        row
+        for row in SERVERS
+        if row.name == REFERENCE or any(text in row.name.lower() for text in wanted)
+    ]
+
+
+@functools.cache
+def native() -> Path:
+    """The Rust handlers, built in release mode. OXBRIDGE_NATIVE names a program already built."""
+    if built := os.environ.get("OXBRIDGE_NATIVE"):
+        return Path(built)
+    command = ["cargo", "build", "--release", "-p", "oxbridge", "--example", "native"]
+    command += ["--message-format", "json-render-diagnostics"]
+    command += ["--locked"] if os.environ.get("CI") else []
+    done = _build(command)
+    # Cargo itself says where it put the program: its target directory has many settings.
+    for line in done.splitlines():
+        message = json.loads(line)
+        if message.get("executable") and message["target"]["name"] == "native":
+            return Path(message["executable"])
+    raise CannotBuild("cargo names no program for the example `native`")
+
+
+@functools.cache
+def floor() -> Path:
+    """The bare epoll loop, compiled as a C programmer would."""
+    program = Path(os.environ.get("CARGO_TARGET_DIR", ROOT / "target")) / "bench" / "floor_epoll"
+    program.parent.mkdir(parents=True, exist_ok=True)
+    source = BENCH / "floor" / "floor_epoll.c"
+    _build(["cc", "-std=c11", "-O2", "-Wall", "-Wextra", "-o", str(program), str(source)])
+    return program
+
+
+PROGRAMS: dict[str, Callable[[], Path]] = {"native": native, "floor": floor}
+
+
+def _build(command: list[str]) -> str:
+    """Run a compiler, its complaints shown as they come; return its standard output."""
+    print("building:", " ".join(command[:7]), file=sys.stderr, flush=True)
+    try:
+        done = subprocess.run(command, cwd=ROOT, stdout=subprocess.PIPE, text=True, check=True)
+    except (OSError, subprocess.CalledProcessError) as failure:
+        raise CannotBuild(str(failure)) from failure
+    return done.stdout
+
+
+@functools.cache
+def _version(distribution: str) -> str | None:
+    try:
+        return importlib.metadata.version(distribution)
+    except importlib.metadata.PackageNotFoundError:
+        return None
+
+
+@functools.cache
+def _rustc() -> str:
+    return says(["rustc", "--version"], r"(rustc \S+)")
+
+
+@functools.cache
+def _workspace_version() -> str:
+    version: str = tomllib.loads((ROOT / "Cargo.toml").read_text(encoding="utf-8"))["workspace"][
+        "package"
+    ]["version"]
+    return version

@@ -1,0 +1,24 @@
+"""The running application of this folder, one for each file of tests."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Iterator
+
+import pytest
+from application import Application, Keys
+
+
+@pytest.fixture(scope="module")
+def application(
+    certificates: Keys, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[Application]:
+    """Start the application. At the end it must still live, and stop with no exchange left."""
+    running = Application(tmp_path_factory.mktemp("application"), certificates)
+    try:
+        yield running
+        running.settled(exchanges=0)
+        running.stop()
+    finally:
+        running.served.kill()
+        print(f"-- the application wrote:\n{running.served.stderr}", file=sys.stderr)
