@@ -140,6 +140,12 @@ async def _handle(
         w.fail(400)
     except BodyTimeout:
         w.fail(408)
+    except OSError as error:
+        # What `serve_file` raises knows its answer.
+        status = getattr(error, "_oxbridge_status", 500)
+        if status == 500:
+            logger.exception("The handler of %r failed on %s %s", req.pattern, req.method, req.path)
+        w.fail(status)
     except BaseException:
         # SystemExit and KeyboardInterrupt too: a handler does not end the server.
         logger.exception("The handler of %r failed on %s %s", req.pattern, req.method, req.path)

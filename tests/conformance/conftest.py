@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from pathlib import Path
 
 import pytest
 from application import Application, Keys
+from curl import Curl
 
 
 @pytest.fixture(scope="module")
@@ -22,3 +24,9 @@ def application(
     finally:
         running.served.kill()
         print(f"-- the application wrote:\n{running.served.stderr}", file=sys.stderr)
+
+
+@pytest.fixture
+def curl(program: Callable[[str], str], application: Application, tmp_path: Path) -> Curl:
+    """Run curl against the application: `curl("/hello", "--http1.0").body`."""
+    return Curl(program("curl"), application, tmp_path)

@@ -60,14 +60,14 @@ def test_the_table_is_whole() -> None:
 @pytest.mark.parametrize("row", ROWS, ids=lambda row: row.name)
 def test_each_row_gets_its_answers(row: Row, application: Application) -> None:
     with Raw(application.port) as raw:
-        raw.send(row.wire)
+        raw.try_send(row.wire)
         for number in range(row.good):
-            answer = raw.answer()
+            answer = raw.whole()
             assert answer.status in GOOD, f"message {number}: {answer}"
         if row.verdict == "ok":
             raw.finish()
         else:
-            answer = raw.answer()
+            answer = raw.whole()
             assert str(answer.status) == row.verdict, answer
             assert answer.headers.get("connection") == "close", answer
         assert raw.rest() == b"", "more than the answers, or not closed"
@@ -158,7 +158,7 @@ def test_no_bytes_at_random_kill_the_server_or_hang_it(application: Application)
             try:
                 # Some in two pieces, so that what is cut anywhere is met too.
                 cut = number % (len(stream) + 1) if number % 3 else len(stream)
-                if raw.send(stream[:cut]) and raw.send(stream[cut:]):
+                if raw.try_send(stream[:cut]) and raw.try_send(stream[cut:]):
                     raw.finish()
                 raw.rest()
             except TimeoutError:
@@ -199,7 +199,7 @@ def drip(raw: Raw, data: bytes, pace: float = 0.05) -> float:
     """Send a byte each 50 ms until the server has had enough; tell how long it bore that."""
     began = time.monotonic()
     for byte in itertools.cycle(data):
-        if select.select([raw.socket], [], [], pace)[0] or not raw.send(bytes([byte])):
+        if select.select([raw.socket], [], [], pace)[0] or not raw.try_send(bytes([byte])):
             break
         assert time.monotonic() - began < PATIENCE, "the server bears it for ever"
     return time.monotonic() - began
@@ -219,7 +219,7 @@ def test_a_client_that_sends_its_head_slowly_is_cut(mux: Mux) -> None:
 def test_the_second_head_on_a_connection_has_its_bound_too(mux: Mux) -> None:
     with serve(mux, header_timeout=1) as client, Raw(client.server.port) as raw:
         raw.send(b"GET / HTTP/1.1\r\nHost: a\r\n\r\n")
-        assert raw.answer().status == 200
+        assert raw.whole().status == 200
         raw.send(b"GET / HTTP/1.1\r\nX-Slow: ")
         assert 0.9 < drip(raw, b"a") < 10
         assert raw.rest().partition(b"\r\n")[0] in (b"", b"HTTP/1.1 408 Request Timeout")
@@ -231,7 +231,7 @@ def test_a_client_that_says_nothing_is_cut(mux: Mux) -> None:
             assert raw.rest() in (b"",) or raw.rest().startswith(b"HTTP/1.1 408 ")
         with Raw(client.server.port) as raw:
             raw.send(b"GET / HTTP/1.1\r\nHost: a\r\n\r\n")
-            assert raw.answer().status == 200
+            assert raw.whole().status == 200
             assert raw.rest() == b""
 
 

@@ -164,7 +164,7 @@ def test_pipelined_requests_are_answered_in_order(application: Application) -> N
     wanted = [b"paused\n"] + [b"hello, %d\n" % number for number in range(50)]
     with Raw(application.port) as raw:
         raw.send(b"".join(get(path) for path in paths))
-        assert [raw.answer().body for _ in paths] == wanted + [b"paused\n", b"hello\n"]
+        assert [raw.whole().body for _ in paths] == wanted + [b"paused\n", b"hello\n"]
 
 
 def test_pipelined_bodies_do_not_run_into_each_other(application: Application) -> None:
@@ -185,17 +185,17 @@ def test_pipelined_bodies_do_not_run_into_each_other(application: Application) -
     with Raw(application.port) as raw:
         # All of it goes into buffers: some 400 KB, which the server takes as it answers.
         raw.send(bytes(sent[: len(sent) // 2]))
-        first = raw.answer().body
+        first = raw.whole().body
         raw.send(bytes(sent[len(sent) // 2 :]))
-        assert [first] + [raw.answer().body for _ in bodies[1:]] == bodies
+        assert [first] + [raw.whole().body for _ in bodies[1:]] == bodies
 
 
 def test_a_request_in_single_bytes(application: Application) -> None:
     request = b"POST /echo HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n"
     with Raw(application.port) as raw:
         for byte in request + b"5;ext=1\r\nhello\r\n0\r\nX-After: all\r\n\r\n":
-            assert raw.send(bytes([byte]))
-        answer = raw.answer("POST")
+            raw.send(bytes([byte]))
+        answer = raw.whole("POST")
     assert (answer.status, answer.body) == (200, b"hello")
 
 
@@ -224,7 +224,7 @@ def test_trailers_that_come_in_are_read(application: Application) -> None:
             b"POST /inspect HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n"
             b"3\r\nabc\r\n0\r\nX-One: 1\r\nX-Two: 2\r\n\r\n"
         )
-        told = parsed(raw.answer("POST").body)
+        told = parsed(raw.whole("POST").body)
     assert told["trailers"] == [["x-one", "1"], ["x-two", "2"]]
     # They are none of the head's fields.
     assert "x-one" not in told["headers"]
@@ -249,7 +249,7 @@ def test_100_continue_comes_before_the_body_is_sent(application: Application) ->
         assert raw.reader.readline() == b"HTTP/1.1 100 Continue\r\n"
         assert raw.reader.readline() == b"\r\n"
         raw.send(b"hello")
-        assert raw.answer("POST").body == b"hello"
+        assert raw.whole("POST").body == b"hello"
 
 
 def test_an_upgrade_that_is_not_offered_is_passed_over(application: Application) -> None:
@@ -259,7 +259,7 @@ def test_an_upgrade_that_is_not_offered_is_passed_over(application: Application)
             b"POST /echo HTTP/1.1\r\nHost: a\r\nConnection: Upgrade, HTTP2-Settings\r\n"
             b"Upgrade: h2c\r\nHTTP2-Settings: AAMAAABk\r\nContent-Length: 4\r\n\r\nbody"
         )
-        answer = raw.answer("POST")
+        answer = raw.whole("POST")
         assert (answer.status, answer.body) == (200, b"body")
         raw.send(get("/hello"))
-        assert raw.answer().body == b"hello\n"
+        assert raw.whole().body == b"hello\n"

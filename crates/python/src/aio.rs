@@ -89,8 +89,8 @@ impl Queue {
                 Item::Exchange(function, exchange) => {
                     let (response, request) = exchange.into_parts();
                     let request = Py::new(py, Request::new(request, Some(self.clone())))?;
-                    let writer = Py::new(py, Writer::new(response, Some(self.clone())))?;
-                    writer.get().set_request(py, Some(request.clone_ref(py)));
+                    let writer = Writer::new(response, request.clone_ref(py), Some(self.clone()));
+                    let writer = Py::new(py, writer)?;
                     exchanges.push((function.clone_ref(py), writer, request));
                 }
             }

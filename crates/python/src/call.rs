@@ -4,6 +4,7 @@ use http::StatusCode;
 use oxbridge::{Exchange, Host};
 use pyo3::intern;
 use pyo3::prelude::*;
+use pyo3::types::PyTuple;
 
 use crate::context;
 use crate::convert::lock;
@@ -35,16 +36,18 @@ pub(crate) fn run(function: &Py<PyAny>, exchange: Exchange) {
     // Without an interpreter the exchange is dropped, which answers 500.
     let _ = Python::try_attach(|py| {
         let (response, request) = exchange.into_parts();
-        let made = Bound::new(py, Writer::new(response, None))
-            .and_then(|w| Ok((w, Bound::new(py, Request::new(request, None))?)));
+        let made = Bound::new(py, Request::new(request, None)).and_then(|req| {
+            let w = Bound::new(py, Writer::new(response, req.clone().unbind(), None))?;
+            Ok((w, req))
+        });
         let (w, req) = match made {
             Ok(made) => made,
             Err(e) => return report(py, &e, "making the arguments of a handler"),
         };
         let writer = w.get();
-        writer.set_request(py, Some(req.clone().unbind()));
-        let result = context::isolated(py, || function.bind(py).call1((&w, &req)));
-        writer.set_request(py, None);
+        let result = PyTuple::new(py, [w.as_any(), req.as_any()]).and_then(|arguments| {
+            context::isolated(py, || context::call(function.bind(py), &arguments))
+        });
         let mut inner = lock(py, &writer.inner);
         match result {
             Ok(_) => {

@@ -2,7 +2,11 @@
 
 use oxbridge::{BodyError, WriteError};
 use pyo3::create_exception;
-use pyo3::exceptions::{PyConnectionError, PyRuntimeError, PyTimeoutError, PyValueError};
+use pyo3::exceptions::{
+    PyConnectionError, PyFileNotFoundError, PyIsADirectoryError, PyOSError, PyPermissionError,
+    PyRuntimeError, PyTimeoutError, PyValueError,
+};
+use pyo3::intern;
 use pyo3::prelude::*;
 
 create_exception!(
@@ -71,19 +75,40 @@ pub(crate) fn status_of(py: Python<'_>, e: &PyErr) -> http::StatusCode {
     } else if e.is_instance_of::<BadBody>(py) {
         http::StatusCode::BAD_REQUEST
     } else {
-        http::StatusCode::INTERNAL_SERVER_ERROR
+        file_status(py, e).unwrap_or(http::StatusCode::INTERNAL_SERVER_ERROR)
     }
 }
 
-/// A file that cannot be served, as the exception that `open` would raise.
-pub(crate) fn file_error(e: oxbridge::FileError, path: &std::path::Path) -> PyErr {
-    let errno = std::error::Error::source(&e)
-        .and_then(|s| s.downcast_ref::<std::io::Error>())
-        .and_then(std::io::Error::raw_os_error);
-    match errno {
-        Some(errno) => {
-            pyo3::exceptions::PyOSError::new_err((errno, e.to_string(), path.to_owned()))
-        }
-        None => PyValueError::new_err(e.to_string()),
+/// A file that cannot be served, as the exception that `open` would raise. Let through, it is answered
+/// as its status says: `file_status` finds that again.
+pub(crate) fn file_error(py: Python<'_>, e: oxbridge::FileError, path: &std::path::Path) -> PyErr {
+    use oxbridge::FileError as E;
+    let status = e.status().as_u16();
+    let text = e.to_string();
+    let path = path.to_owned();
+    let error = match e {
+        E::Missing(_) => PyFileNotFoundError::new_err((2, text, path)),
+        E::Directory(_) => PyIsADirectoryError::new_err((21, text, path)),
+        E::Forbidden(_) => PyPermissionError::new_err((13, text, path)),
+        E::Io(_, io) => PyOSError::new_err((io.raw_os_error(), text, path)),
+        E::Write(e) => return write_error(e),
+        _ => PyOSError::new_err((text,)),
+    };
+    // Exceptions take attributes, so this does not fail; if it did, the answer would be 500.
+    let _ = error
+        .value(py)
+        .setattr(intern!(py, "_oxbridge_status"), status);
+    error
+}
+
+/// The status that `file_error` left in an exception.
+fn file_status(py: Python<'_>, e: &PyErr) -> Option<http::StatusCode> {
+    if !e.is_instance_of::<PyOSError>(py) {
+        return None;
     }
+    let status = e
+        .value(py)
+        .getattr_opt(intern!(py, "_oxbridge_status"))
+        .ok()??;
+    http::StatusCode::from_u16(status.extract().ok()?).ok()
 }

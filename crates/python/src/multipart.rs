@@ -1,6 +1,7 @@
 //! `Part`: one part of a multipart body (RFC 7578), streamed.
 
 use std::pin::Pin;
+use std::sync::atomic::{AtomicUsize, Ordering::Relaxed};
 use std::sync::{Arc, Mutex};
 use std::task::{Context, Poll};
 
@@ -17,6 +18,7 @@ use crate::convert::lock;
 use crate::errors::{BadBody, BodyTooLarge, body_error};
 use crate::headers::Headers;
 use crate::request::StreamError;
+use crate::values::{MAX_FIELDS, too_many};
 
 /// A request body as multer reads it.
 struct Pieces {
@@ -24,7 +26,15 @@ struct Pieces {
     /// A piece was given: multer takes all it can get before it looks at any, so it gets one at a time,
     /// or a fast sender would fill the memory.
     gave: bool,
+    /// How much multer may take before a part begins: it keeps a head, or what comes before the first
+    /// part, until it is whole. Unlimited inside a part, which it hands on as it comes.
+    quota: Quota,
 }
+
+type Quota = Arc<AtomicUsize>;
+
+/// More than one piece of a body plus a generous head of a part.
+const HEAD: usize = 1 << 20;
 
 impl Stream for Pieces {
     type Item = Result<Bytes, StreamError>;
@@ -35,6 +45,16 @@ impl Stream for Pieces {
             return Poll::Pending;
         }
         let chunk = self.body.poll_chunk(cx);
+        if let Poll::Ready(Some(Ok(bytes))) = &chunk {
+            let left = self.quota.load(Relaxed);
+            if left != usize::MAX {
+                let Some(left) = left.checked_sub(bytes.len()) else {
+                    let fault = format!("the head of a part is longer than {HEAD} bytes");
+                    return Poll::Ready(Some(Err(StreamError::Malformed(fault))));
+                };
+                self.quota.store(left, Relaxed);
+            }
+        }
         self.gave = matches!(chunk, Poll::Ready(Some(_)));
         chunk
     }
@@ -49,6 +69,7 @@ struct State {
     parts: Multipart<'static>,
     /// The part that was given last. It must be closed before the next can be read.
     current: Slot,
+    quota: Quota,
 }
 
 /// A part's contents, while they can still be read.
@@ -56,21 +77,36 @@ type Slot = Arc<Mutex<Option<Field<'static>>>>;
 
 impl Parts {
     pub(crate) fn new(body: RequestBody, boundary: String) -> Self {
-        let parts = Multipart::new(Pieces { body, gave: false }, boundary);
+        let quota = Quota::new(AtomicUsize::new(HEAD));
+        let pieces = Pieces {
+            body,
+            gave: false,
+            quota: quota.clone(),
+        };
         Parts(Mutex::new(State {
-            parts,
+            parts: Multipart::new(pieces, boundary),
             current: Slot::default(),
+            quota,
         }))
     }
 
     fn next(&self, py: Python<'_>) -> PyResult<Option<Part>> {
         let mut state = lock(py, &self.0);
-        *lock(py, &state.current) = None;
-        let parts = &mut state.parts;
-        let field = py
-            .detach(|| block_on(parts.next_field()))
-            .map_err(part_error)?;
-        Ok(field.map(|field| {
+        let left_behind = lock(py, &state.current).take();
+        let State { parts, quota, .. } = &mut *state;
+        let field = py.detach(|| {
+            block_on(async {
+                if let Some(mut field) = left_behind {
+                    // What nobody read of it, while it still streams.
+                    while field.chunk().await?.is_some() {}
+                }
+                quota.store(HEAD, Relaxed);
+                let field = parts.next_field().await;
+                quota.store(usize::MAX, Relaxed);
+                field
+            })
+        });
+        Ok(field.map_err(part_error)?.map(|field| {
             let part = Part::new(field);
             state.current = part.field.clone();
             part
@@ -86,6 +122,10 @@ impl Parts {
         let mut pairs = Vec::new();
         let mut left = limit;
         while let Some(part) = self.next(py)? {
+            if pairs.len() == MAX_FIELDS {
+                return Err(too_many());
+            }
+            left = left.saturating_sub(part.name.as_ref().map_or(0, String::len));
             if let Some(filename) = &part.filename {
                 return Err(BadBody::new_err(format!(
                     "the form has a file ({filename:?}): read it with req.multipart(), which streams"

@@ -200,10 +200,9 @@ impl Request {
     }
 
     #[getter]
-    fn query(&self, py: Python<'_>) -> Values {
-        Values::new(Values::parse(
-            lock(py, &self.inner).query().unwrap_or("").as_bytes(),
-        ))
+    fn query(&self, py: Python<'_>) -> PyResult<Values> {
+        let request = lock(py, &self.inner);
+        Values::parse(request.query().unwrap_or("").as_bytes()).map(Values::new)
     }
 
     #[getter]
@@ -310,13 +309,13 @@ impl Request {
         }
         let mut pairs = Vec::new();
         if this.is_urlencoded(py) {
-            pairs = Values::parse(&this.read_rest(py, FORM)?);
+            pairs = Values::parse(&this.read_rest(py, FORM)?)?;
         } else if this.boundary(py).is_some() {
             pairs = slf.get().multipart_in(&slf)?.text_fields(py, FORM)?;
         }
         pairs.extend(Values::parse(
             lock(py, &this.inner).query().unwrap_or("").as_bytes(),
-        ));
+        )?);
         let form = Py::new(py, Values::new(pairs))?;
         Ok(this.form.get_or_init(py, || form).bind(py).clone())
     }

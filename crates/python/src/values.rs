@@ -1,8 +1,19 @@
 //! Query and form fields: names with one value or several.
 
+use std::collections::HashSet;
+
 use pyo3::exceptions::PyKeyError;
 use pyo3::prelude::*;
 use pyo3::types::{PyList, PyString};
+
+use crate::errors::BodyTooLarge;
+
+/// How many fields a query or a form may have.
+pub(crate) const MAX_FIELDS: usize = 10_000;
+
+pub(crate) fn too_many() -> PyErr {
+    BodyTooLarge::new_err(format!("there are more than {MAX_FIELDS} fields"))
+}
 
 /// A mapping of names to their first values, which knows the others too.
 #[pyclass(frozen, mapping, module = "oxbridge")]
@@ -14,8 +25,17 @@ impl Values {
     }
 
     /// Reads `a=1&b=2`, percent-decoded, `+` as a space (WHATWG URL, application/x-www-form-urlencoded).
-    pub(crate) fn parse(encoded: &[u8]) -> Vec<(String, String)> {
-        form_urlencoded::parse(encoded).into_owned().collect()
+    pub(crate) fn parse(encoded: &[u8]) -> PyResult<Vec<(String, String)>> {
+        let pairs: Vec<_> = form_urlencoded::parse(encoded)
+            .take(MAX_FIELDS + 1)
+            .collect();
+        if pairs.len() > MAX_FIELDS {
+            return Err(too_many());
+        }
+        Ok(pairs
+            .into_iter()
+            .map(|(name, value)| (name.into_owned(), value.into_owned()))
+            .collect())
     }
 
     fn first(&self, name: &str) -> Option<&str> {
@@ -26,13 +46,12 @@ impl Values {
     }
 
     fn names(&self) -> Vec<&str> {
-        let mut names: Vec<&str> = Vec::new();
-        for (name, _) in &self.0 {
-            if !names.contains(&name.as_str()) {
-                names.push(name);
-            }
-        }
-        names
+        let mut seen = HashSet::new();
+        self.0
+            .iter()
+            .map(|(name, _)| name.as_str())
+            .filter(|name| seen.insert(*name))
+            .collect()
     }
 }
 
@@ -88,9 +107,11 @@ impl Values {
 
     /// The first value of each name.
     fn values(&self) -> Vec<&str> {
-        self.names()
-            .into_iter()
-            .filter_map(|name| self.first(name))
+        let mut seen = HashSet::new();
+        self.0
+            .iter()
+            .filter(|(name, _)| seen.insert(name))
+            .map(|(_, value)| value.as_str())
             .collect()
     }
 

@@ -25,16 +25,20 @@ pub(crate) struct Writer {
     pub(crate) inner: Mutex<ResponseWriter>,
     /// Where an async handler's wake-ups go.
     queue: Option<Arc<Queue>>,
-    /// The request that it answers, for what depends on it: ranges, redirects.
-    request: Mutex<Option<Py<Request>>>,
+    /// The request that it answers, for what depends on it: ranges of files.
+    request: Py<Request>,
 }
 
 impl Writer {
-    pub(crate) fn new(inner: ResponseWriter, queue: Option<Arc<Queue>>) -> Self {
+    pub(crate) fn new(
+        inner: ResponseWriter,
+        request: Py<Request>,
+        queue: Option<Arc<Queue>>,
+    ) -> Self {
         Writer {
             inner: Mutex::new(inner),
+            request,
             queue,
-            request: Mutex::new(None),
         }
     }
 
@@ -218,31 +222,21 @@ impl Writer {
 
     /// Answers with a file: type by name, ranges, conditional requests.
     fn serve_file(&self, py: Python<'_>, path: PathBuf) -> PyResult<()> {
-        let request = lock(py, &self.request)
-            .as_ref()
-            .map(|request| request.clone_ref(py));
-        let Some(request) = request else {
-            return Err(PyRuntimeError::new_err(
-                "this writer has lost its request: serve_file works inside the handler",
-            ));
-        };
         let mut writer = lock(py, &self.inner);
-        let request = lock(py, &request.get().inner);
+        let request = lock(py, &self.request.get().inner);
         let (writer, request) = (&mut *writer, &*request);
         py.detach(|| oxbridge::serve_file(writer, request, &path))
-            .map_err(|e| crate::errors::file_error(e, &path))
+            .map_err(|e| crate::errors::file_error(py, e, &path))
     }
 
     /// Ends an async handler's answer.
     fn finish(&self, py: Python<'_>) -> PyResult<()> {
-        self.set_request(py, None);
         lock(py, &self.inner).end().map_err(write_error)
     }
 
     /// Gives an async handler's answer up.
     fn fail(&self, py: Python<'_>, status: u16) {
         let status = StatusCode::from_u16(status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
-        self.set_request(py, None);
         lock(py, &self.inner).refuse(status);
     }
 
@@ -282,12 +276,5 @@ impl Writer {
             writer.status().as_u16(),
             writer.written()
         )
-    }
-}
-
-impl Writer {
-    /// Ties the request to its answer for as long as the handler runs.
-    pub(crate) fn set_request(&self, py: Python<'_>, request: Option<Py<Request>>) {
-        *lock(py, &self.request) = request;
     }
 }

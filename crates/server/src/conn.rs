@@ -142,9 +142,10 @@ impl Conn {
         self.tls.get().is_some()
     }
 
-    /// Bytes came from the client.
-    pub(crate) fn on_read(&self) {
-        if self.phase.load(Relaxed) == Phase::Idle as u8 {
+    /// Bytes came from the client. `heads` says that they belong to a request, as all bytes do in
+    /// HTTP/1: in HTTP/2 they may be about the connection, which is idle all the same.
+    pub(crate) fn on_read(&self, heads: bool) {
+        if heads && self.phase.load(Relaxed) == Phase::Idle as u8 {
             self.since.store(self.clock.now(), Relaxed);
             self.phase.store(Phase::Head as u8, Relaxed);
         }
@@ -175,6 +176,12 @@ impl Conn {
         } else if !blocked && since != 0 {
             self.write_since.store(0, Relaxed);
         }
+    }
+
+    /// The connection is open, and need not ask for anything at once.
+    pub(crate) fn begin_idle(&self) {
+        self.since.store(self.clock.now(), Relaxed);
+        self.phase.store(Phase::Idle as u8, Relaxed);
     }
 
     /// Bytes were written that have not been flushed (`false`), or all have been.

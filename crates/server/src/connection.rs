@@ -228,6 +228,7 @@ async fn speak_h2(
         .max_pending_accept_reset_streams(limits.h2_max_resets)
         .max_header_list_size(u32::try_from(limits.max_head_bytes).unwrap_or(u32::MAX))
         .max_send_buf_size(limits.write_ahead.max(16 << 10));
+    conn.begin_idle();
     let mut http = pin!(builder.serve_connection(stream, service));
     let mut told = false;
     poll_fn(|cx: &mut Context<'_>| {

@@ -60,6 +60,10 @@ const SLOW: u32 = 32;
 /// What counts as quick.
 const QUICK: Duration = Duration::from_micros(300);
 
+/// Bytes of stack for each thread: what the main thread of a program has on Linux, since handlers run
+/// on it. Only reserved; what is not touched costs nothing.
+const STACK: usize = 8 << 20;
+
 /// The threads of one reactor; see the module.
 pub(crate) struct Crew {
     reactor: Reactor,
@@ -205,7 +209,7 @@ impl Crew {
         let watchdog = crew.clone();
         std::thread::Builder::new()
             .name(format!("{name}-watch"))
-            .stack_size(256 << 10)
+            .stack_size(STACK)
             .spawn(move || watchdog.watch())?;
         Ok(crew)
     }
@@ -254,6 +258,7 @@ impl Crew {
         let crew = self.clone();
         std::thread::Builder::new()
             .name(format!("oxbridge-{}", roster.next_id))
+            .stack_size(STACK)
             .spawn(move || {
                 let host = crew.host.clone();
                 host.thread(&mut || crew.work(&worker));
@@ -388,9 +393,13 @@ impl Crew {
 
     fn turn(&self, wait: Wait) {
         self.host.idle(&mut || {
-            self.reactor
-                .turn(wait, &mut || std::mem::take(&mut lock(&self.deck).done))
+            self.reactor.turn(wait, &mut |owed| self.take_done(owed));
         });
+    }
+
+    /// Swaps the wake-ups that are due with an empty list.
+    fn take_done(&self, owed: &mut Vec<Waker>) {
+        std::mem::swap(&mut lock(&self.deck).done, owed);
     }
 
     fn run_as_leader(&self, worker: &Worker, job: Job) {
@@ -535,9 +544,8 @@ impl Crew {
     /// Takes the turns while every thread is busy. Exchanges wait; the first thread that is free leads.
     fn pilot(&self) {
         while lock(&self.deck).leader.is_none() {
-            self.reactor.turn(Wait::Pilot, &mut || {
-                std::mem::take(&mut lock(&self.deck).done)
-            });
+            self.reactor
+                .turn(Wait::Pilot, &mut |owed| self.take_done(owed));
             let mut roster = lock(&self.roster);
             while let Some(job) = self.reactor.next_job() {
                 roster.backlog.push_back(job);

@@ -42,8 +42,9 @@ pub(crate) enum Wait {
 pub(crate) struct Reactor {
     runtime: Runtime,
     shared: Arc<Shared>,
-    /// Held during a turn, so that a leader who comes early waits for the last one.
-    turn: Mutex<()>,
+    /// Held during a turn, so that a leader who comes early waits for the last one. The wake-ups that
+    /// the turn delivers pass through it, and it keeps their memory.
+    turn: Mutex<Vec<Waker>>,
 }
 
 /// What the tasks of a reactor share with those who drive it.
@@ -157,7 +158,7 @@ impl Reactor {
         Ok(Reactor {
             runtime,
             shared,
-            turn: Mutex::new(()),
+            turn: Mutex::default(),
         })
     }
 
@@ -169,9 +170,9 @@ impl Reactor {
         self.runtime.handle()
     }
 
-    /// Takes a turn: wakes the tasks that `done` gives, then drives the runtime as `wait` says.
-    pub(crate) fn turn(&self, wait: Wait, done: &mut (dyn FnMut() -> Vec<Waker> + Send)) {
-        let _turn = lock(&self.turn);
+    /// Takes a turn: wakes the tasks that `done` puts into an empty list, then drives the runtime as `wait` says.
+    pub(crate) fn turn(&self, wait: Wait, done: &mut (dyn FnMut(&mut Vec<Waker>) + Send)) {
+        let mut owed = lock(&self.turn);
         let mut begun = false;
         self.runtime.block_on(poll_fn(|cx| {
             if !begun {
@@ -180,7 +181,8 @@ impl Reactor {
                     // Only the holder of `turn` sets it.
                     let _ = self.shared.turn.set(cx.waker().clone());
                 }
-                done().into_iter().for_each(Waker::wake);
+                done(&mut owed);
+                owed.drain(..).for_each(Waker::wake);
                 if wait == Wait::Pass {
                     cx.waker().wake_by_ref();
                     return Poll::Pending;

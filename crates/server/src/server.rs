@@ -221,11 +221,6 @@ async fn accept(
 ) {
     let local = Arc::new(listener.local_addr().clone());
     loop {
-        let permit = match &permits {
-            // The semaphore is never closed.
-            Some(permits) => permits.clone().acquire_owned().await.ok(),
-            None => None,
-        };
         let (accepted, peer) = match listener.accept().await {
             Ok(accepted) => accepted,
             Err(e) if is_exhausted(&e) => {
@@ -238,6 +233,12 @@ async fn accept(
                 tracing::error!(address = %local, "cannot accept connections any more: {e}");
                 return;
             }
+        };
+        // Before the accept, a listener without clients would sit on a permit that another one needs.
+        let permit = match &permits {
+            // The semaphore is never closed.
+            Some(permits) => permits.clone().acquire_owned().await.ok(),
+            None => None,
         };
         let conn = Arc::new(Conn::new(peer, local.clone(), shared.sweep.clock.clone()));
         let entered = shared.sweep.enter(conn.clone());

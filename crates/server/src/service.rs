@@ -20,6 +20,7 @@ use crate::conn::{Conn, Underway};
 use crate::error::BodyError;
 use crate::exchange::Exchange;
 use crate::incoming::RequestBody;
+use crate::limits::Limits;
 use crate::reactor::{Job, Shared};
 use crate::reply::{Outlet, Reply};
 use crate::request::{Request, host};
@@ -60,6 +61,9 @@ impl Service {
             Found::Answer(response) => return State::Done(Some(response)),
         };
         let limits = &self.shared.limits;
+        if let Some(status) = excess(&parts, limits) {
+            return State::Done(Some(plain(status, parts.method == Method::HEAD)));
+        }
         let expected = incoming.size_hint().lower();
         if limits.max_body.is_some_and(|max| expected > max) {
             return State::Done(Some(close(plain(StatusCode::PAYLOAD_TOO_LARGE, false))));
@@ -137,6 +141,24 @@ impl Service {
                 Found::Answer(close(plain(StatusCode::BAD_REQUEST, head_request)))
             }
         }
+    }
+}
+
+/// What is too much about an HTTP/2 head, if anything. In HTTP/1 the guard has looked already.
+fn excess(parts: &http::request::Parts, limits: &Limits) -> Option<StatusCode> {
+    if parts.version != Version::HTTP_2 {
+        return None;
+    }
+    let target = parts
+        .uri
+        .path_and_query()
+        .map_or(0, |target| target.as_str().len());
+    if target > limits.max_target_bytes {
+        Some(StatusCode::URI_TOO_LONG)
+    } else if parts.headers.len() > limits.max_headers {
+        Some(StatusCode::REQUEST_HEADER_FIELDS_TOO_LARGE)
+    } else {
+        None
     }
 }
 

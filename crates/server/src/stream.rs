@@ -148,7 +148,7 @@ impl Stream {
         self.start_seen = false;
         self.ended = self.start.is_empty();
         // Out of the idle phase at once, or the connection would go to rest again.
-        self.conn.on_read();
+        self.conn.on_read(true);
         Poll::Ready(Ok(!self.ended))
     }
 
@@ -248,7 +248,7 @@ impl Read for Stream {
             }
             this.rejected = Some(reject);
         }
-        this.conn.on_read();
+        this.conn.on_read(this.guard.is_some());
         if n == 0 && this.conn.is_busy() && !this.midway {
             this.conn.hold_read();
             return Poll::Pending;
@@ -317,6 +317,7 @@ impl Write for Stream {
                 Poll::Pending
             }
             ready => {
+                this.conn.on_write(false);
                 this.conn.on_flush(true);
                 ready
             }

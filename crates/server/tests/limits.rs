@@ -163,8 +163,11 @@ fn a_body_that_stops_coming_is_an_error_and_a_closed_connection() {
         .unwrap();
     builder
         .route("/async", |mut r: Request| async move {
-            let _ = r.body_mut().read_all().await;
-            Response::new(Body::empty())
+            let mut response = Response::new(Body::empty());
+            if let Err(e) = r.body_mut().read_all().await {
+                *response.status_mut() = e.status();
+            }
+            response
         })
         .unwrap();
     let server = serve(

@@ -30,7 +30,8 @@ fn what_runs_may_finish_and_what_idles_is_closed() {
     eventually("new connections are refused", || {
         TcpStream::connect(address).is_err()
     });
-    assert_eq!(server.connections(), 1);
+    drop((idle, fresh));
+    eventually("only what runs is left", || server.connections() == 1);
     assert!(!server.wait_until(Some(Instant::now())), "a handler runs");
     gate.open();
     let answer = running.answer();
@@ -168,8 +169,10 @@ fn the_same_port_serves_again() {
         // With a connection that the server closes first, which leaves its port in TIME_WAIT.
         let mut client = Client::to(address);
         assert_eq!(client.get("/quick").answer().text(), "quick");
-        assert!(server.stop(PATIENCE));
+        server.begin_stop(PATIENCE);
         client.assert_end();
+        drop(client);
+        assert!(server.stop(PATIENCE));
         server = gated().0.bind(address.into()).start().unwrap();
     }
 }
