@@ -297,7 +297,10 @@ class ResponseWriter:
         """The header fields of the answer."""
     @property
     def trailer(self) -> Headers:
-        """Fields to send after the body."""
+        """Fields to send after the body.
+
+        In HTTP/1.1 they reach clients that said `TE: trailers`, if a `Trailer` header names them.
+        """
     @property
     def written(self) -> int:
         """How many bytes have been written."""
@@ -352,7 +355,8 @@ class ResponseWriter:
     def serve_file(self, path: str | PathLike[str]) -> None:
         """Answer with a file: its type by name, ranges, and "not modified" where that is so.
 
-        A file that is not there is answered 404. The path is taken as it is: never build it from
+        Raises what `open` would; let through, a missing file is answered 404, one that may not be
+        read 403. Coroutines and handlers with blocking=False serve at most 1 MiB. The path is taken as it is: never build it from
         what a client sent without checking.
         """
     def poll_room(self, callback: Callable[[], object]) -> bool:

@@ -6,6 +6,7 @@ use std::time::{Duration, Instant};
 use oxbridge::listen::Bind;
 use oxbridge::{Exchange, Limits, Server, StartError};
 use pyo3::exceptions::{PyOSError, PyOverflowError, PyRuntimeError, PyTypeError, PyValueError};
+use pyo3::gc::{PyTraverseError, PyVisit};
 use pyo3::prelude::*;
 use pyo3::types::PyDict;
 
@@ -17,7 +18,9 @@ use crate::mux::{Kind, Mux};
 use crate::tls::{Tls, tls_error};
 
 /// Every server that runs, for the interpreter's exit.
-static RUNNING: Mutex<Vec<Weak<Server>>> = Mutex::new(Vec::new());
+/// With the process that started it: a fork copies the list, but neither threads nor sockets to call its
+/// own.
+static RUNNING: Mutex<Vec<(u32, Weak<Server>)>> = Mutex::new(Vec::new());
 
 /// A server: what the package's `Server` is made of.
 #[pyclass(frozen, module = "oxbridge._oxbridge")]
@@ -27,7 +30,15 @@ pub(crate) struct Core {
     tls: Option<Py<Tls>>,
     options: Options,
     queue: Arc<Queue>,
-    server: Mutex<Option<Arc<Server>>>,
+    server: Mutex<State>,
+}
+
+/// A server starts once.
+enum State {
+    New,
+    Running(Arc<Server>),
+    /// The server is dropped by then, with its descriptors and its hold on the handlers.
+    Ended,
 }
 
 #[derive(Clone)]
@@ -62,7 +73,7 @@ impl Core {
             tls,
             options: read_options(options)?,
             queue,
-            server: Mutex::new(None),
+            server: Mutex::new(State::New),
         })
     }
 
@@ -70,7 +81,7 @@ impl Core {
     fn start(&self, py: Python<'_>) -> PyResult<()> {
         crate::logs::install();
         let mut slot = lock(py, &self.server);
-        if slot.is_some() {
+        if !matches!(*slot, State::New) {
             return Err(PyRuntimeError::new_err(
                 "the server has been started already",
             ));
@@ -116,9 +127,9 @@ impl Core {
         }
         let server = Arc::new(py.detach(|| builder.start()).map_err(start_error)?);
         let mut running = lock(py, &RUNNING);
-        running.retain(|server| server.strong_count() > 0);
-        running.push(Arc::downgrade(&server));
-        *slot = Some(server);
+        running.retain(|(_, server)| server.strong_count() > 0);
+        running.push((std::process::id(), Arc::downgrade(&server)));
+        *slot = State::Running(server);
         Ok(())
     }
 
@@ -139,10 +150,15 @@ impl Core {
             .map(|t| seconds("timeout", t))
             .transpose()?
             .map(|t| Instant::now() + t);
-        match self.running(py) {
-            Some(server) => Ok(py.detach(|| server.wait_until(deadline))),
-            None => Ok(true),
+        let Some(server) = self.running(py) else {
+            return Ok(true);
+        };
+        let ended = py.detach(|| server.wait_until(deadline));
+        if ended {
+            let state = std::mem::replace(&mut *lock(py, &self.server), State::Ended);
+            py.detach(|| drop((state, server)));
         }
+        Ok(ended)
     }
 
     #[getter]
@@ -180,6 +196,11 @@ impl Core {
         self.queue.fd()
     }
 
+    fn __traverse__(&self, visit: PyVisit<'_>) -> Result<(), PyTraverseError> {
+        visit.call(&self.mux)?;
+        self.tls.iter().try_for_each(|tls| visit.call(tls))
+    }
+
     /// The exchanges of async handlers that wait, as `(function, w, req)`.
     fn take_async(&self, py: Python<'_>) -> PyResult<Vec<Delivery>> {
         self.queue.take_exchanges(py)
@@ -188,17 +209,31 @@ impl Core {
 
 impl Core {
     fn running(&self, py: Python<'_>) -> Option<Arc<Server>> {
-        lock(py, &self.server).clone()
+        match &*lock(py, &self.server) {
+            State::Running(server) => Some(server.clone()),
+            State::New | State::Ended => None,
+        }
     }
 }
 
 /// Stops every server, for the interpreter's exit: gives handlers a moment, then cuts.
 #[pyfunction]
 pub(crate) fn stop_all(py: Python<'_>) {
+    let here = std::process::id();
     let running: Vec<_> = lock(py, &RUNNING)
         .drain(..)
-        .filter_map(|server| server.upgrade())
+        .filter_map(|(process, server)| {
+            if process == here {
+                return server.upgrade();
+            }
+            // Another process's: dropping the last reference would stop it there.
+            std::mem::forget(server);
+            None
+        })
         .collect();
+    if running.is_empty() {
+        return;
+    }
     py.detach(|| {
         for server in &running {
             server.begin_stop(Duration::ZERO);

@@ -19,6 +19,9 @@ use crate::errors::write_error;
 use crate::headers::Headers;
 use crate::request::Request;
 
+/// The largest file that a handler which cannot wait may serve.
+const AT_ONCE: u64 = 1 << 20;
+
 /// The answer to one request.
 #[pyclass(frozen, name = "ResponseWriter", module = "oxbridge")]
 pub(crate) struct Writer {
@@ -225,6 +228,15 @@ impl Writer {
         let mut writer = lock(py, &self.inner);
         let request = lock(py, &self.request.get().inner);
         let (writer, request) = (&mut *writer, &*request);
+        if !writer.may_wait() {
+            // Nobody to wait for means that all of it would be queued.
+            let length = std::fs::metadata(&path).map_or(0, |metadata| metadata.len());
+            if length > AT_ONCE {
+                return Err(PyRuntimeError::new_err(format!(
+                    "the file has {length} bytes; coroutine handlers and those with blocking=False serve up to {AT_ONCE}: use a plain function"
+                )));
+            }
+        }
         py.detach(|| oxbridge::serve_file(writer, request, &path))
             .map_err(|e| crate::errors::file_error(py, e, &path))
     }

@@ -4,22 +4,14 @@
 
 use std::time::Duration;
 
-use http::{HeaderValue, Response, header::CONTENT_TYPE};
-use oxbridge::{Body, Request, Server};
+use oxbridge::{Request, Server};
 
 fn main() -> Result<(), Box<dyn std::error::Error>> {
     let address = std::env::args()
         .nth(1)
         .unwrap_or_else(|| "127.0.0.1:5000".into());
     let mut builder = Server::builder();
-    builder.route("/{$}", |_: Request| async {
-        let mut response = Response::new(Body::from("Hello, world.\n"));
-        response.headers_mut().insert(
-            CONTENT_TYPE,
-            HeaderValue::from_static("text/plain; charset=utf-8"),
-        );
-        response
-    })?;
+    builder.route("/{$}", |_: Request| async { "Hello, world.\n" })?;
     builder.blocking("/blocking", |w, _| w.write(b"Hello, world.\n"))?;
     builder.blocking("/sleep", |w, _| {
         std::thread::sleep(Duration::from_millis(500));

@@ -27,6 +27,8 @@ pub struct Body {
     kind: Kind,
     /// Keeps the connection busy until the body is done.
     underway: Option<Underway>,
+    /// What the connection has been told that it owes for this body.
+    owed: usize,
 }
 
 #[derive(Debug)]
@@ -67,9 +69,31 @@ impl Body {
         }
     }
 
-    /// Keeps the exchange under way until this body is done.
-    pub(crate) fn keep(&mut self, underway: Underway) {
+    /// Keeps the exchange under way until this body is done. `account` says that what is not taken of a
+    /// whole body is to be counted, as a streamed one does itself.
+    pub(crate) fn keep(&mut self, underway: Underway, account: bool) {
+        if let Kind::Whole(bytes) = &self.kind
+            && account
+        {
+            self.owed = bytes.len();
+            underway.conn().owe(self.owed);
+        }
         self.underway = Some(underway);
+    }
+
+    fn settle(&mut self) {
+        let owed = std::mem::take(&mut self.owed);
+        if let Some(underway) = &self.underway
+            && owed != 0
+        {
+            underway.conn().pay(owed);
+        }
+    }
+}
+
+impl Drop for Body {
+    fn drop(&mut self) {
+        self.settle();
     }
 }
 
@@ -78,6 +102,7 @@ impl From<Kind> for Body {
         Body {
             kind,
             underway: None,
+            owed: 0,
         }
     }
 }
@@ -130,6 +155,7 @@ impl http_body::Body for Body {
             Kind::Whole(bytes) => {
                 let bytes = std::mem::take(bytes);
                 self.kind = Kind::Empty;
+                self.settle();
                 Poll::Ready(Some(Ok(Frame::data(bytes))))
             }
             Kind::Streamed(outlet) => {

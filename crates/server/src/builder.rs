@@ -8,7 +8,7 @@ use http::{Response, StatusCode};
 use oxbridge_mux::RegisterError;
 use tower_service::Service;
 
-use crate::app::{App, Handler};
+use crate::app::{App, Handler, ResponseFuture};
 use crate::body::{Body, BoxError};
 use crate::crew::{Host, Native};
 use crate::error::{StartError, WriteError};
@@ -17,6 +17,7 @@ use crate::incoming::RequestBody;
 use crate::limits::Limits;
 use crate::listen::{Bind, ListenOptions};
 use crate::request::Request;
+use crate::respond::IntoResponse;
 use crate::response::{ResponseWriter, plain};
 use crate::server::{Plan, Server};
 use crate::tls::TlsAcceptor;
@@ -26,11 +27,11 @@ use crate::tls::TlsAcceptor;
 /// Patterns are those of Go's `net/http`: see [`oxbridge_mux`].
 ///
 /// ```
-/// use oxbridge::{Body, Request, Server};
+/// use oxbridge::{Request, Server};
 /// use std::time::Duration;
 ///
 /// let mut builder = Server::builder();
-/// builder.route("GET /", |_: Request| async { Body::from("Hello, world.\n").into() })?;
+/// builder.route("GET /", |_: Request| async { "Hello, world.\n" })?;
 /// builder.blocking("GET /slow/{n}", |w, r| {
 ///     std::thread::sleep(Duration::from_millis(10)); // costs nobody else anything
 ///     w.write(r.path_value("n").unwrap_or("").as_bytes())
@@ -63,16 +64,17 @@ impl Builder {
     /// # Errors
     /// [`RegisterError`]: the pattern is malformed, or conflicts with one that is there.
     #[track_caller]
-    pub fn route<H, F>(&mut self, pattern: &str, handler: H) -> Result<&mut Self, RegisterError>
+    pub fn route<H, F, R>(&mut self, pattern: &str, handler: H) -> Result<&mut Self, RegisterError>
     where
         H: Fn(Request) -> F + Send + Sync + 'static,
-        F: Future<Output = Response<Body>> + Send + 'static,
+        F: Future<Output = R> + Send + 'static,
+        R: IntoResponse,
     {
-        self.add(
-            pattern,
-            Handler::Async(Box::new(move |request| Box::pin(handler(request)))),
-            here(),
-        )
+        let run = move |request: Request| -> ResponseFuture {
+            let answer = handler(request);
+            Box::pin(async move { answer.await.into_response() })
+        };
+        self.add(pattern, Handler::Async(Box::new(run)), here())
     }
 
     /// Adds a handler that may block. It runs on a thread of its server's crew; while it blocks, others

@@ -5,51 +5,24 @@
 //! store), and [`Sweep`] looks at every connection a few times within the shortest timeout: a request
 //! costs no timer, and ten thousand idle connections cost one pass over ten thousand small structures.
 
+mod sweep;
+
 use std::sync::atomic::{
-    AtomicBool, AtomicU8, AtomicU32,
+    AtomicBool, AtomicU8, AtomicU32, AtomicU64,
     Ordering::{Relaxed, SeqCst},
     fence,
 };
 use std::sync::{Arc, Mutex, OnceLock};
 use std::task::Waker;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use crate::limits::Limits;
 use crate::listen::{LocalAddr, PeerAddr};
 use crate::sync::lock;
 use crate::tls::TlsInfo;
 
-/// Milliseconds since the reactor started, as of the last sweep: reading it costs a load.
-#[derive(Debug)]
-pub(crate) struct Clock {
-    start: Instant,
-    now: AtomicU32,
-}
-
-impl Clock {
-    pub(crate) fn new() -> Self {
-        // 1, because 0 means "not since" in `Conn::write_since`.
-        Clock {
-            start: Instant::now(),
-            now: AtomicU32::new(1),
-        }
-    }
-
-    pub(crate) fn now(&self) -> u32 {
-        self.now.load(Relaxed)
-    }
-
-    /// Wraps after 49 days; ages are computed by wrapping subtraction, so only an age may not reach that.
-    pub(crate) fn update(&self) -> u32 {
-        #[expect(
-            clippy::cast_possible_truncation,
-            reason = "wrapping is meant, see above"
-        )]
-        let now = (self.start.elapsed().as_millis() as u32).max(1);
-        self.now.store(now, Relaxed);
-        now
-    }
-}
+use self::sweep::Clock;
+pub(crate) use self::sweep::{Entered, Sweep};
 
 /// What a connection waits for from its client.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -93,6 +66,10 @@ pub(crate) struct Conn {
     late: AtomicBool,
     /// Whom to wake when that happens.
     waiting: Mutex<Vec<Waker>>,
+    /// Bytes of HTTP/2 bodies that wait for the client's flow control to let them go.
+    owed: AtomicU64,
+    /// When the client last let some go, or the first began to wait.
+    taken_at: AtomicU32,
     /// When the client stopped taking bytes; 0 while it takes them.
     write_since: AtomicU32,
     order: AtomicU8,
@@ -126,6 +103,8 @@ impl Conn {
             read_at: AtomicU32::new(now),
             late: AtomicBool::new(false),
             waiting: Mutex::default(),
+            owed: AtomicU64::new(0),
+            taken_at: AtomicU32::new(now),
             write_since: AtomicU32::new(0),
             order: AtomicU8::new(Order::Serve as u8),
             task: OnceLock::new(),
@@ -176,6 +155,20 @@ impl Conn {
         } else if !blocked && since != 0 {
             self.write_since.store(0, Relaxed);
         }
+    }
+
+    /// Bytes of an HTTP/2 body are there to be taken. HTTP/1 needs no such account: there, what is not
+    /// taken stays in the socket.
+    pub(crate) fn owe(&self, bytes: usize) {
+        if self.owed.fetch_add(bytes as u64, Relaxed) == 0 {
+            self.taken_at.store(self.clock.now(), Relaxed);
+        }
+    }
+
+    /// Bytes that were owed have been taken, or given up.
+    pub(crate) fn pay(&self, bytes: usize) {
+        self.owed.fetch_sub(bytes as u64, Relaxed);
+        self.taken_at.store(self.clock.now(), Relaxed);
     }
 
     /// The connection is open, and need not ask for anything at once.
@@ -309,7 +302,9 @@ impl Conn {
             age < u32::MAX / 2 && u128::from(age) >= bound.as_millis()
         };
         let write_since = self.write_since.load(Relaxed);
-        if write_since != 0 && older(write_since, limits.write_timeout) {
+        let stuck = self.owed.load(Relaxed) != 0
+            && older(self.taken_at.load(Relaxed), limits.write_timeout);
+        if stuck || write_since != 0 && older(write_since, limits.write_timeout) {
             return Some("the client took no bytes within the write timeout");
         }
         let read_at = self.read_at.load(Relaxed);
@@ -348,6 +343,12 @@ impl Conn {
 #[derive(Debug)]
 pub(crate) struct Underway(Arc<Conn>);
 
+impl Underway {
+    pub(crate) fn conn(&self) -> &Conn {
+        &self.0
+    }
+}
+
 impl Drop for Underway {
     fn drop(&mut self) {
         if self.0.exchanges.fetch_sub(1, Relaxed) == 1 {
@@ -368,102 +369,6 @@ impl Drop for Reading {
     fn drop(&mut self) {
         if self.0.readers.fetch_sub(1, Relaxed) == 1 {
             lock(&self.0.waiting).clear();
-        }
-    }
-}
-
-/// Every connection of a reactor.
-#[derive(Debug)]
-pub(crate) struct Sweep {
-    pub(crate) clock: Arc<Clock>,
-    conns: Mutex<Conns>,
-}
-
-#[derive(Debug, Default)]
-struct Conns {
-    /// Slots by number; a connection keeps its number, so that it leaves in constant time.
-    slots: Vec<Option<Arc<Conn>>>,
-    free: Vec<usize>,
-    draining: bool,
-}
-
-impl Sweep {
-    pub(crate) fn new() -> Self {
-        Sweep {
-            clock: Arc::new(Clock::new()),
-            conns: Mutex::new(Conns::default()),
-        }
-    }
-
-    /// Adds a connection; it leaves when the returned guard is dropped.
-    pub(crate) fn enter(self: &Arc<Self>, conn: Arc<Conn>) -> Entered {
-        let mut conns = lock(&self.conns);
-        if conns.draining {
-            conn.give_order(Order::Drain);
-        }
-        let slot = conns.free.pop().unwrap_or_else(|| {
-            conns.slots.push(None);
-            conns.slots.len() - 1
-        });
-        conns.slots[slot] = Some(conn);
-        Entered {
-            sweep: self.clone(),
-            slot,
-        }
-    }
-
-    /// How many connections there are.
-    pub(crate) fn len(&self) -> usize {
-        let conns = lock(&self.conns);
-        conns.slots.len() - conns.free.len()
-    }
-
-    /// Cuts the connections that are out of time, and sends the idle ones to rest. Says how many those
-    /// were.
-    pub(crate) fn pass(&self, limits: &Limits) -> usize {
-        let now = self.clock.update();
-        let mut resting = 0;
-        for conn in lock(&self.conns).slots.iter().flatten() {
-            resting += usize::from(conn.hint_rest(now));
-            if let Some(why) = conn.overdue(now, limits) {
-                tracing::debug!(peer = %conn.peer, "connection closed: {why}");
-                // An idle HTTP/2 client is told by GOAWAY; an idle HTTP/1 connection just closes; one
-                // that owes us bytes, or does not take ours, is cut.
-                conn.give_order(if why == IDLE {
-                    Order::Drain
-                } else {
-                    Order::Cut
-                });
-            }
-        }
-        resting
-    }
-
-    /// Gives every connection, and those that come later, the order to drain; or cuts them all.
-    pub(crate) fn order_all(&self, order: Order) {
-        let mut conns = lock(&self.conns);
-        conns.draining = true;
-        for conn in conns.slots.iter().flatten() {
-            conn.give_order(order);
-        }
-    }
-}
-
-/// A connection's place in the sweep; see [`Sweep::enter`].
-#[derive(Debug)]
-pub(crate) struct Entered {
-    sweep: Arc<Sweep>,
-    slot: usize,
-}
-
-impl Drop for Entered {
-    fn drop(&mut self) {
-        let mut conns = lock(&self.sweep.conns);
-        conns.slots[self.slot] = None;
-        conns.free.push(self.slot);
-        if conns.free.len() == conns.slots.len() {
-            conns.slots.clear();
-            conns.free.clear();
         }
     }
 }

@@ -13,11 +13,13 @@
 //!
 //! After D. Schmidt et al., *Pattern-Oriented Software Architecture*, volume 2, "Leader/Followers".
 
-use std::cell::{Cell, RefCell};
+mod watchdog;
+mod worker;
+
 use std::collections::VecDeque;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::atomic::{
-    AtomicBool, AtomicU32,
+    AtomicBool,
     Ordering::{Acquire, Relaxed, Release, SeqCst},
 };
 use std::sync::{Arc, Condvar, Mutex};
@@ -26,6 +28,9 @@ use std::time::{Duration, Instant};
 
 use crate::reactor::{Job, Reactor, Wait};
 use crate::sync::lock;
+
+use self::worker::{Order, Worker, handling, sit_down};
+pub(crate) use self::worker::{step_down, wake};
 
 /// How worker threads meet the language that handlers are written in.
 ///
@@ -49,14 +54,8 @@ pub struct Native;
 
 impl Host for Native {}
 
-/// How long a handler may hold the leader: between one and two of these.
-const BEAT: Duration = Duration::from_millis(1);
-/// The watchdog sleeps after this many beats in which no handler ran.
-const QUIET_BEATS: u32 = 100;
 /// A follower without work ends after this long, if another one is idle too.
 const IDLE: Duration = Duration::from_secs(20);
-/// How many quick requests a slow route needs before its handlers run on the leader again.
-const SLOW: u32 = 32;
 /// What counts as quick.
 const QUICK: Duration = Duration::from_micros(300);
 
@@ -97,90 +96,6 @@ struct Roster {
     backlog: VecDeque<Job>,
     /// No more work will come.
     closed: bool,
-}
-
-/// One worker thread, as the others see it.
-struct Worker {
-    /// Odd while a handler runs, and another number for each.
-    beat: AtomicU32,
-    /// The route of the handler that runs.
-    route: AtomicU32,
-    /// Whether it leads. Written under the deck's lock.
-    leads: AtomicBool,
-    order: Mutex<Option<Order>>,
-    ordered: Condvar,
-}
-
-enum Order {
-    Lead,
-    Run(Job),
-    Leave,
-}
-
-impl Worker {
-    fn new() -> Arc<Self> {
-        Arc::new(Worker {
-            beat: AtomicU32::new(0),
-            route: AtomicU32::new(0),
-            leads: AtomicBool::new(false),
-            order: Mutex::new(None),
-            ordered: Condvar::new(),
-        })
-    }
-
-    fn give(&self, order: Order) {
-        *lock(&self.order) = Some(order);
-        self.ordered.notify_one();
-    }
-}
-
-/// The seat of a worker thread, so that code deep inside a handler finds it.
-struct Seat {
-    crew: Arc<Crew>,
-    worker: Arc<Worker>,
-}
-
-thread_local! {
-    static SEAT: RefCell<Option<Seat>> = const { RefCell::new(None) };
-    /// Whether this thread runs a handler outside the reactor.
-    static HANDLING: Cell<bool> = const { Cell::new(false) };
-}
-
-/// Wakes a connection's task. On the leader, while it runs a batch, that waits for the next turn: then
-/// it happens inside the runtime and costs no system call.
-pub(crate) fn wake(task: Waker) {
-    let direct = if HANDLING.get() {
-        SEAT.with_borrow(|seat| {
-            let Some(seat) = seat else { return Some(task) };
-            let mut deck = lock(&seat.crew.deck);
-            if seat.worker.leads.load(Relaxed) {
-                deck.done.push(task);
-                None
-            } else {
-                Some(task)
-            }
-        })
-    } else {
-        Some(task)
-    };
-    if let Some(task) = direct {
-        task.wake();
-    }
-}
-
-/// Called by a handler that is about to wait: somebody else takes the turns from here on. Does nothing
-/// on a thread that does not lead.
-pub(crate) fn step_down() {
-    if !HANDLING.get() {
-        return;
-    }
-    SEAT.with_borrow(|seat| {
-        if let Some(seat) = seat
-            && seat.worker.leads.load(Acquire)
-        {
-            seat.crew.promote_from(&seat.worker);
-        }
-    });
 }
 
 impl Crew {
@@ -262,7 +177,6 @@ impl Crew {
             .spawn(move || {
                 let host = crew.host.clone();
                 host.thread(&mut || crew.work(&worker));
-                SEAT.with_borrow_mut(Option::take);
                 let mut roster = lock(&crew.roster);
                 roster.threads -= 1;
                 crew.left.notify_all();
@@ -285,10 +199,7 @@ impl Crew {
 
     /// The life of a worker thread.
     fn work(self: &Arc<Self>, worker: &Arc<Worker>) {
-        SEAT.set(Some(Seat {
-            crew: self.clone(),
-            worker: worker.clone(),
-        }));
+        let _seat = sit_down(self.clone(), worker.clone());
         loop {
             let mut order = None;
             self.host
@@ -425,11 +336,10 @@ impl Crew {
     }
 
     fn call(&self, job: Job) {
-        HANDLING.set(true);
+        let _handling = handling();
         // The exchange is answered by its own drop when the handler panics; the message has been
         // printed by the panic hook, which the program may set.
         let _ = catch_unwind(AssertUnwindSafe(|| self.reactor.run(job)));
-        HANDLING.set(false);
     }
 
     /// Gives a job to a follower; gives it back when there is none.
@@ -440,9 +350,12 @@ impl Crew {
             follower.give(Order::Run(job));
         } else if roster.threads < self.max_threads {
             let worker = Worker::new();
-            // The job waits inside the worker, which is dropped with it if no thread can be made.
-            if let Err(e) = self.spawn(&mut roster, worker, Order::Run(job)) {
+            if let Err(e) = self.spawn(&mut roster, worker.clone(), Order::Run(job)) {
                 tracing::error!("cannot start a worker thread: {e}");
+                return match lock(&worker.order).take() {
+                    Some(Order::Run(job)) => Some(job),
+                    _ => None,
+                };
             }
         } else {
             return Some(job);
@@ -481,92 +394,6 @@ impl Crew {
         // Nobody is left: the watchdog takes the turns.
         drop(roster);
         self.rouse();
-    }
-
-    fn rouse(&self) {
-        let roster = lock(&self.roster);
-        self.dormant.store(false, SeqCst);
-        drop(roster);
-        self.watch.notify_all();
-    }
-
-    /// The watchdog's life.
-    fn watch(self: &Arc<Self>) {
-        let mut last: Option<(Arc<Worker>, u32)> = None;
-        let mut quiet = 0;
-        loop {
-            if lock(&self.roster).closed {
-                return;
-            }
-            let leader = lock(&self.deck).leader.clone();
-            let Some(leader) = leader else {
-                self.pilot();
-                last = None;
-                continue;
-            };
-            let beat = leader.beat.load(SeqCst);
-            let same =
-                matches!(&last, Some((worker, b)) if *b == beat && Arc::ptr_eq(worker, &leader));
-            quiet = if same && beat % 2 == 0 { quiet + 1 } else { 0 };
-            if same && beat % 2 == 1 {
-                self.reactor.mark_slow(leader.route.load(Relaxed), SLOW);
-                self.promote_from(&leader);
-                last = None;
-                continue;
-            }
-            if quiet >= QUIET_BEATS {
-                self.doze(&leader, beat);
-                quiet = 0;
-            } else {
-                std::thread::sleep(BEAT);
-            }
-            last = Some((leader, beat));
-        }
-    }
-
-    /// Sleeps until a leader runs a handler again.
-    fn doze(&self, leader: &Worker, beat: u32) {
-        let mut roster = lock(&self.roster);
-        self.dormant.store(true, SeqCst);
-        // Pairs with `run_as_leader`; and a leadership that changed needs us awake.
-        if leader.beat.load(SeqCst) != beat || !leader.leads.load(SeqCst) || roster.closed {
-            self.dormant.store(false, SeqCst);
-            return;
-        }
-        while self.dormant.load(SeqCst) && !roster.closed {
-            roster = self
-                .watch
-                .wait(roster)
-                .unwrap_or_else(std::sync::PoisonError::into_inner);
-        }
-    }
-
-    /// Takes the turns while every thread is busy. Exchanges wait; the first thread that is free leads.
-    fn pilot(&self) {
-        while lock(&self.deck).leader.is_none() {
-            self.reactor
-                .turn(Wait::Pilot, &mut |owed| self.take_done(owed));
-            let mut roster = lock(&self.roster);
-            while let Some(job) = self.reactor.next_job() {
-                roster.backlog.push_back(job);
-            }
-            // A thread may have become idle before it saw that nobody leads. What waits goes first: a
-            // leader does not look at the backlog, and a thread that has done its job relieves us.
-            if let Some(follower) = roster.idle.pop() {
-                if let Some(job) = roster.backlog.pop_front() {
-                    drop(roster);
-                    follower.give(Order::Run(job));
-                    continue;
-                }
-                self.seat_leader(&follower);
-                drop(roster);
-                follower.give(Order::Lead);
-            } else if self.reactor.is_over() {
-                drop(roster);
-                self.close();
-                return;
-            }
-        }
     }
 
     /// Sends everybody home.

@@ -27,6 +27,7 @@ mod memory;
 mod reactor;
 mod reply;
 mod request;
+mod respond;
 mod response;
 mod server;
 mod service;
@@ -43,6 +44,7 @@ pub use files::{FileError, serve_dir, serve_file};
 pub use incoming::{RequestBody, block_on};
 pub use limits::Limits;
 pub use request::{Connection, Matched, Request};
+pub use respond::IntoResponse;
 pub use response::ResponseWriter;
 pub use server::Server;
 

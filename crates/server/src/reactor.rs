@@ -8,7 +8,7 @@ use std::collections::VecDeque;
 use std::future::poll_fn;
 use std::sync::atomic::{
     AtomicBool, AtomicU32, AtomicUsize,
-    Ordering::{Acquire, Relaxed, Release, SeqCst},
+    Ordering::{AcqRel, Acquire, Relaxed, Release, SeqCst},
 };
 use std::sync::{Arc, Mutex, OnceLock};
 use std::task::{Poll, Waker};
@@ -207,7 +207,10 @@ impl Reactor {
 
     /// Runs the handler of a job, outside the runtime.
     pub(crate) fn run(&self, job: Job) {
-        self.shared.waiting.fetch_sub(1, Relaxed);
+        if self.shared.waiting.fetch_sub(1, AcqRel) == 1 {
+            // It may have been the last thing that a drain waited for.
+            self.shared.connection_ended();
+        }
         if let Handler::Blocking(handler) = self.shared.app.handler(job.route) {
             handler(job.exchange);
         }

@@ -10,13 +10,15 @@ use std::sync::atomic::{
     AtomicBool,
     Ordering::{Acquire, Release},
 };
-use std::sync::{Arc, Condvar, Mutex, MutexGuard};
+use std::sync::{Arc, Condvar, Mutex, PoisonError};
 use std::task::{Context, Poll, Waker};
+use std::time::{Duration, Instant};
 
 use bytes::Bytes;
 use http::{HeaderMap, Response};
 
 use crate::body::Body;
+use crate::conn::Conn;
 use crate::crew;
 use crate::error::WriteError;
 use crate::sync::lock;
@@ -29,6 +31,8 @@ pub(crate) struct Reply {
     room: Condvar,
     /// Mirrors `State::gone`, to be read without the lock.
     gone: AtomicBool,
+    /// Where an HTTP/2 connection keeps account of what its client does not take.
+    account: Option<Arc<Conn>>,
 }
 
 #[derive(Debug, Default)]
@@ -68,11 +72,12 @@ impl std::fmt::Display for Aborted {
 impl std::error::Error for Aborted {}
 
 impl Reply {
-    pub(crate) fn new() -> Arc<Self> {
+    pub(crate) fn new(account: Option<Arc<Conn>>) -> Arc<Self> {
         Arc::new(Reply {
             state: Mutex::default(),
             room: Condvar::new(),
             gone: AtomicBool::new(false),
+            account,
         })
     }
 
@@ -104,6 +109,9 @@ impl Reply {
     pub(crate) fn push(&self, chunk: Bytes) {
         self.put(|state| {
             state.queued += chunk.len();
+            if let Some(conn) = &self.account {
+                conn.owe(chunk.len());
+            }
             state.chunks.push_back(chunk);
         });
     }
@@ -118,17 +126,34 @@ impl Reply {
         self.put(|state| state.end = state.end.take().or(Some(End::Aborted)));
     }
 
-    /// Waits until at most `limit` bytes are queued, then until half of that so that the connection
-    /// works in larger steps. Blocks the thread; leadership is given up first.
-    pub(crate) fn wait_room(&self, limit: usize) -> Result<(), WriteError> {
+    /// Waits while more than `limit` bytes are queued, and then until half of that is left, so that the
+    /// connection works in larger steps. Blocks the thread; leadership is given up first. A client that
+    /// takes nothing for `patience` counts as gone.
+    pub(crate) fn wait_room(&self, limit: usize, patience: Duration) -> Result<(), WriteError> {
         if self.has_room(limit)? {
             return Ok(());
         }
         crew::step_down();
         let mut state = lock(&self.state);
         state.blocked += 1;
+        let mut deadline = Instant::now() + patience;
         while !state.gone && state.queued > limit / 2 {
-            state = wait(&self.room, state);
+            let queued = state.queued;
+            let left = deadline.saturating_duration_since(Instant::now());
+            if left.is_zero() {
+                state.blocked -= 1;
+                drop(state);
+                self.abort();
+                return Err(WriteError::ClientGone);
+            }
+            state = self
+                .room
+                .wait_timeout(state, left)
+                .unwrap_or_else(PoisonError::into_inner)
+                .0;
+            if state.queued < queued {
+                deadline = Instant::now() + patience;
+            }
         }
         state.blocked -= 1;
         if state.gone {
@@ -164,13 +189,6 @@ impl Reply {
         state.writer = Some(cx.waker().clone());
         Poll::Pending
     }
-}
-
-/// Waits on the condition, also after a panic of another holder.
-fn wait<'a, T>(condition: &Condvar, guard: MutexGuard<'a, T>) -> MutexGuard<'a, T> {
-    condition
-        .wait(guard)
-        .unwrap_or_else(std::sync::PoisonError::into_inner)
 }
 
 /// The connection's half of a [`Reply`]. Dropping it tells the handler that nobody listens any more.
@@ -210,6 +228,9 @@ impl Outlet {
         let mut state = lock(&self.reply.state);
         if let Some(chunk) = state.chunks.pop_front() {
             state.queued -= chunk.len();
+            if let Some(conn) = &self.reply.account {
+                conn.pay(chunk.len());
+            }
             let writer = state.writer.take();
             let blocked = state.blocked != 0;
             drop(state);
@@ -266,6 +287,11 @@ impl Drop for Outlet {
         // What nobody will take any more goes now, not when the handler is done.
         let chunks = std::mem::take(&mut state.chunks);
         let head = state.head.take();
+        if let Some(conn) = &self.reply.account
+            && state.queued != 0
+        {
+            conn.pay(state.queued);
+        }
         state.queued = 0;
         let writer = state.writer.take();
         let blocked = state.blocked != 0;

@@ -1,7 +1,11 @@
 //! What a handler writes its answer to, with the semantics of Go's `net/http`.
 
+mod end;
+mod plain;
+
 use std::sync::Arc;
 use std::task::{Context, Poll};
+use std::time::Duration;
 
 use bytes::{Bytes, BytesMut};
 use http::header::{CONTENT_ENCODING, CONTENT_LENGTH, CONTENT_TYPE, TRANSFER_ENCODING};
@@ -10,8 +14,11 @@ use http::{HeaderMap, HeaderValue, Method, Response, StatusCode, Version};
 use crate::body::Body;
 use crate::conn::Conn;
 use crate::error::WriteError;
+use crate::limits::Limits;
 use crate::reply::Reply;
 use crate::sniff;
+
+pub(crate) use self::plain::plain;
 
 /// Up to this many bytes a response waits for its end, to go out in one piece with its length known.
 const HOLD: usize = 32 << 10;
@@ -45,6 +52,7 @@ pub struct ResponseWriter {
     head_request: bool,
     version: Version,
     write_ahead: usize,
+    write_timeout: Duration,
     may_wait: bool,
     /// Counts the exchanges that are alive, by its own references.
     _live: Arc<()>,
@@ -65,7 +73,7 @@ impl ResponseWriter {
         conn: Arc<Conn>,
         method: &Method,
         version: Version,
-        write_ahead: usize,
+        limits: &Limits,
         live: Arc<()>,
     ) -> Self {
         ResponseWriter {
@@ -80,7 +88,8 @@ impl ResponseWriter {
             declared: None,
             head_request: *method == Method::HEAD,
             version,
-            write_ahead,
+            write_ahead: limits.write_ahead,
+            write_timeout: limits.write_timeout,
             may_wait: true,
             _live: live,
         }
@@ -89,6 +98,11 @@ impl ResponseWriter {
     /// From here on a write that would wait is queued instead.
     pub(crate) fn never_wait(&mut self) {
         self.may_wait = false;
+    }
+
+    /// Whether a write waits for a slow client. If not, what is written is queued.
+    pub fn may_wait(&self) -> bool {
+        self.may_wait
     }
 
     /// The status that will be sent, or was.
@@ -333,7 +347,7 @@ impl ResponseWriter {
     fn push(&mut self, data: Bytes, last: bool) -> Result<(), WriteError> {
         self.reply.push(data);
         if self.may_wait && !(last && self.is_all_written()) {
-            self.reply.wait_room(self.write_ahead)
+            self.reply.wait_room(self.write_ahead, self.write_timeout)
         } else {
             Ok(())
         }
@@ -369,103 +383,6 @@ impl ResponseWriter {
         *response.headers_mut() = headers;
         response
     }
-
-    /// Ends the answer: what is buffered goes out, and nothing can be written any more. Does nothing
-    /// after the end.
-    ///
-    /// # Errors
-    /// [`WriteError::Length`] when less was written than declared; the client is told by a connection
-    /// (a stream, in HTTP/2) that ends early. [`WriteError::BadHeader`] when Content-Length is none:
-    /// the answer is 500 then.
-    pub fn end(&mut self) -> Result<(), WriteError> {
-        match self.stage {
-            Stage::Ended => return Ok(()),
-            Stage::Open if self.trailers.is_none() => return self.end_whole(),
-            Stage::Open => self.send_buffered(true)?,
-            Stage::Streaming if !self.buffer.is_empty() => {
-                self.reply.push(self.buffer.split().freeze());
-            }
-            Stage::Streaming => {}
-        }
-        self.stage = Stage::Ended;
-        if let Some(declared) = self.declared
-            && declared != self.written
-            && !self.has_no_body()
-        {
-            self.reply.abort();
-            return Err(WriteError::Length {
-                declared,
-                written: self.written,
-            });
-        }
-        self.reply.end(self.trailers.take().map(|t| *t));
-        Ok(())
-    }
-
-    /// Ends an answer of which nothing has been sent.
-    fn end_whole(&mut self) -> Result<(), WriteError> {
-        let declared = match self.content_length() {
-            Ok(declared) => declared,
-            Err(e) => {
-                self.fail();
-                return Err(e);
-            }
-        };
-        if let Some(declared) = declared
-            && declared != self.written
-            && !self.has_no_body()
-        {
-            self.send_buffered(true)?;
-            self.stage = Stage::Ended;
-            self.reply.abort();
-            return Err(WriteError::Length {
-                declared,
-                written: self.written,
-            });
-        }
-        if self.head_request && declared.is_none() && self.written > 0 {
-            // A HEAD answer says what GET would have (RFC 9110 §9.3.2).
-            self.headers
-                .insert(CONTENT_LENGTH, HeaderValue::from(self.written));
-        }
-        let mut response = self.head(Body::empty());
-        if !self.has_no_body() {
-            *response.body_mut() = self.buffer.split().freeze().into();
-        }
-        self.stage = Stage::Ended;
-        self.reply.send_head(response);
-        Ok(())
-    }
-
-    /// Gives the answer up: an empty one with status 500 if nothing was sent yet, else an end that the
-    /// client can tell from a whole one. Does nothing after the end.
-    pub fn abort(&mut self) {
-        match self.stage {
-            Stage::Open => self.fail(),
-            Stage::Streaming => {
-                self.stage = Stage::Ended;
-                self.reply.abort();
-            }
-            Stage::Ended => {}
-        }
-    }
-
-    /// Answers a handler's failure with `status` (and its reason as text) if nothing was sent yet, else
-    /// aborts. Does nothing after the end.
-    pub fn refuse(&mut self, status: StatusCode) {
-        if self.stage != Stage::Open {
-            return self.abort();
-        }
-        let response = plain(status, self.head_request);
-        self.status = status;
-        self.stage = Stage::Ended;
-        self.reply.send_head(response);
-    }
-
-    fn fail(&mut self) {
-        self.refuse(StatusCode::INTERNAL_SERVER_ERROR);
-    }
-
     /// Forgets what was written and set, if nothing was sent yet; says whether it could.
     pub fn reset(&mut self) -> bool {
         if self.stage == Stage::Open {
@@ -487,47 +404,5 @@ impl ResponseWriter {
             return Poll::Ready(Ok(()));
         }
         self.reply.poll_room(cx, self.write_ahead)
-    }
-}
-
-/// A short text answer that is the server's own, as Go's `http.Error` gives it.
-pub(crate) fn plain(status: StatusCode, head_request: bool) -> Response<Body> {
-    let reason = if status == StatusCode::NOT_FOUND {
-        "404 page not found"
-    } else {
-        status.canonical_reason().unwrap_or("")
-    };
-    let text = format!("{reason}\n");
-    let length = text.len();
-    let mut response = Response::new(if head_request {
-        Body::empty()
-    } else {
-        Body::from(text)
-    });
-    *response.status_mut() = status;
-    let headers = response.headers_mut();
-    headers.insert(
-        CONTENT_TYPE,
-        HeaderValue::from_static("text/plain; charset=utf-8"),
-    );
-    headers.insert(
-        "x-content-type-options",
-        HeaderValue::from_static("nosniff"),
-    );
-    if head_request {
-        headers.insert(CONTENT_LENGTH, HeaderValue::from(length));
-    }
-    response
-}
-
-impl Drop for ResponseWriter {
-    /// An answer that nobody ended is a failure, whatever the reason was.
-    fn drop(&mut self) {
-        if self.stage != Stage::Ended {
-            if !self.reply.is_gone() {
-                tracing::error!("a handler gave no answer: it panicked, or dropped its exchange");
-            }
-            self.abort();
-        }
     }
 }

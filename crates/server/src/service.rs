@@ -1,15 +1,16 @@
 //! From a request head to its handler: the mux, the checks, and the body that is read ahead.
 
+mod answers;
+mod gathering;
+
 use std::convert::Infallible;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Context, Poll, ready};
 
-use bytes::{Bytes, BytesMut};
-use http::header::{
-    ALLOW, CONNECTION, CONTENT_LENGTH, CONTENT_TYPE, EXPECT, HOST, LOCATION, RETRY_AFTER,
-};
+use bytes::BytesMut;
+use http::header::{ALLOW, EXPECT, HOST, RETRY_AFTER};
 use http::{HeaderValue, Method, Request as HttpRequest, Response, StatusCode, Version};
 use hyper::body::{Body as _, Incoming};
 use oxbridge_mux::{Lookup, PathValues, Pattern};
@@ -17,7 +18,6 @@ use oxbridge_mux::{Lookup, PathValues, Pattern};
 use crate::app::{Handler, ResponseFuture};
 use crate::body::Body;
 use crate::conn::{Conn, Underway};
-use crate::error::BodyError;
 use crate::exchange::Exchange;
 use crate::incoming::RequestBody;
 use crate::limits::Limits;
@@ -25,6 +25,9 @@ use crate::reactor::{Job, Shared};
 use crate::reply::{Outlet, Reply};
 use crate::request::{Request, host};
 use crate::response::{ResponseWriter, plain};
+
+use self::answers::{asterisk, close, redirect};
+use self::gathering::Gathering;
 
 /// What hyper calls for each request of one connection.
 pub(crate) struct Service {
@@ -39,9 +42,11 @@ impl hyper::service::Service<HttpRequest<Incoming>> for Service {
 
     fn call(&self, request: HttpRequest<Incoming>) -> Answer {
         let underway = self.conn.begin_exchange();
+        let account = request.version() == Version::HTTP_2;
         Answer {
             state: self.dispatch(request),
             underway: Some(underway),
+            account,
         }
     }
 }
@@ -162,60 +167,6 @@ fn excess(parts: &http::request::Parts, limits: &Limits) -> Option<StatusCode> {
     }
 }
 
-/// `OPTIONS *` asks about the server as a whole (RFC 9110 §9.3.7); no other method may (RFC 9112 §3.2.4).
-fn asterisk(method: &Method, head_request: bool) -> Response<Body> {
-    if *method != Method::OPTIONS {
-        return close(plain(StatusCode::BAD_REQUEST, head_request));
-    }
-    let mut response = Response::new(Body::empty());
-    response
-        .headers_mut()
-        .insert(CONTENT_LENGTH, HeaderValue::from_static("0"));
-    response
-}
-
-/// A redirect to a path of our own, with a short page for GET and HEAD.
-fn redirect(location: &str, status: u16, method: &Method) -> Response<Body> {
-    let status = StatusCode::from_u16(status).unwrap_or(StatusCode::TEMPORARY_REDIRECT);
-    let mut response = Response::new(Body::empty());
-    *response.status_mut() = status;
-    if let Ok(location) = HeaderValue::from_str(location) {
-        response.headers_mut().insert(LOCATION, location);
-    }
-    if *method == Method::GET || *method == Method::HEAD {
-        response.headers_mut().insert(
-            CONTENT_TYPE,
-            HeaderValue::from_static("text/html; charset=utf-8"),
-        );
-    }
-    if *method == Method::GET {
-        let mut page = String::from("<a href=\"");
-        for c in location.chars() {
-            match c {
-                '&' => page.push_str("&amp;"),
-                '<' => page.push_str("&lt;"),
-                '>' => page.push_str("&gt;"),
-                '"' => page.push_str("&#34;"),
-                '\'' => page.push_str("&#39;"),
-                c => page.push(c),
-            }
-        }
-        page.push_str("\">");
-        page.push_str(status.canonical_reason().unwrap_or("Redirect"));
-        page.push_str("</a>.\n\n");
-        *response.body_mut() = page.into();
-    }
-    response
-}
-
-/// Marks the connection for closing, where the protocol has such a mark; HTTP/2 drops it.
-fn close(mut response: Response<Body>) -> Response<Body> {
-    response
-        .headers_mut()
-        .insert(CONNECTION, HeaderValue::from_static("close"));
-    response
-}
-
 /// Runs the handler, or queues the exchange for a thread that will.
 fn start(shared: &Arc<Shared>, request: Request, route: u32) -> State {
     match shared.app.handler(route) {
@@ -251,15 +202,16 @@ fn start(shared: &Arc<Shared>, request: Request, route: u32) -> State {
 }
 
 fn exchange(shared: &Shared, request: Request) -> (Exchange, Outlet) {
-    let reply = Reply::new();
-    let outlet = Outlet::new(reply.clone());
     let conn = request.body().conn().clone();
+    let account = (request.version() == Version::HTTP_2).then(|| conn.clone());
+    let reply = Reply::new(account);
+    let outlet = Outlet::new(reply.clone());
     let response = ResponseWriter::new(
         reply,
         conn,
         request.method(),
         request.version(),
-        shared.limits.write_ahead,
+        &shared.limits,
         shared.live.clone(),
     );
     (Exchange::new(request, response), outlet)
@@ -270,6 +222,8 @@ pub(crate) struct Answer {
     state: State,
     /// Goes into the response's body, so that the exchange lasts as long as that does.
     underway: Option<Underway>,
+    /// See [`Body::keep`].
+    account: bool,
 }
 
 enum State {
@@ -279,77 +233,6 @@ enum State {
     /// A handler outside the reactor has it.
     Waiting(Option<Outlet>),
     Future(ResponseFuture),
-}
-
-/// A request whose body is on its way, and what has come of it.
-struct Gathering {
-    shared: Arc<Shared>,
-    request: Option<Request>,
-    route: u32,
-    arrived: BytesMut,
-}
-
-impl Gathering {
-    /// Reads until the body is whole, or too long to wait for. A body of unknown length, which may be
-    /// half of a conversation, is not waited for at all.
-    fn poll(&mut self, cx: &mut Context<'_>) -> Poll<State> {
-        let Some(request) = &mut self.request else {
-            return Poll::Pending;
-        };
-        let hold = self.shared.limits.buffer_body;
-        let known = request.content_length();
-        let mut first = Bytes::new();
-        let mut whole = true;
-        loop {
-            match request.body_mut().poll_chunk(cx) {
-                Poll::Ready(None) => break,
-                Poll::Ready(Some(Ok(chunk))) => {
-                    if self.arrived.is_empty() && first.is_empty() {
-                        first = chunk;
-                    } else {
-                        self.arrived.extend_from_slice(&std::mem::take(&mut first));
-                        self.arrived.extend_from_slice(&chunk);
-                    }
-                    if self.arrived.len() + first.len() >= hold {
-                        whole = false;
-                        break;
-                    }
-                }
-                Poll::Ready(Some(Err(e))) => {
-                    // A client that has gone gets this too, for want of anybody else to tell.
-                    let status = match e {
-                        BodyError::ClientGone => StatusCode::BAD_REQUEST,
-                        ref e => e.status(),
-                    };
-                    return Poll::Ready(State::Done(Some(close(plain(status, false)))));
-                }
-                Poll::Pending if known.is_some_and(|length| length <= hold as u64) => {
-                    self.arrived.extend_from_slice(&first);
-                    return Poll::Pending;
-                }
-                Poll::Pending => {
-                    whole = false;
-                    break;
-                }
-            }
-        }
-        let arrived = if self.arrived.is_empty() {
-            first
-        } else {
-            self.arrived.extend_from_slice(&first);
-            self.arrived.split().freeze()
-        };
-        let Some(mut request) = self.request.take() else {
-            return Poll::Pending;
-        };
-        request.body_mut().unread(arrived);
-        let inline = matches!(self.shared.app.handler(self.route), Handler::Inline(_));
-        if inline && !whole {
-            // An inline handler must not wait for the rest; it is told so if it tries to.
-            tracing::debug!("an inline handler gets a request whose body has not arrived whole");
-        }
-        Poll::Ready(start(&self.shared, request, self.route))
-    }
 }
 
 impl Future for Answer {
@@ -384,7 +267,7 @@ impl Future for Answer {
         };
         this.state = State::Done(None);
         if let Some(underway) = this.underway.take() {
-            response.body_mut().keep(underway);
+            response.body_mut().keep(underway, this.account);
         }
         Poll::Ready(Ok(response))
     }

@@ -32,7 +32,12 @@ fn a_panic_before_the_head_is_500_and_the_connection_stays() {
         })
         .unwrap();
     builder
-        .route("/poll", |_| async { panic!("on purpose") })
+        .route("/poll", |_| async {
+            if true {
+                panic!("on purpose");
+            }
+            "never said"
+        })
         .unwrap();
     builder.blocking("/well", |w, _| w.write(b"well")).unwrap();
     let server = serve(builder);
@@ -280,7 +285,7 @@ fn an_async_handler_is_dropped_when_its_client_goes() {
             handler.mark();
             async move {
                 let _tell = tell;
-                std::future::pending().await
+                std::future::pending::<&str>().await
             }
         })
         .unwrap();

@@ -1,0 +1,86 @@
+//! Reading a request's body ahead of its handler, so that a slow sender holds no thread.
+
+use std::sync::Arc;
+use std::task::{Context, Poll};
+
+use bytes::{Bytes, BytesMut};
+use http::StatusCode;
+
+use crate::app::Handler;
+use crate::error::BodyError;
+use crate::reactor::Shared;
+use crate::request::Request;
+use crate::response::plain;
+use crate::service::answers::close;
+use crate::service::{State, start};
+
+/// A request whose body is on its way, and what has come of it.
+pub(super) struct Gathering {
+    pub(super) shared: Arc<Shared>,
+    pub(super) request: Option<Request>,
+    pub(super) route: u32,
+    pub(super) arrived: BytesMut,
+}
+
+impl Gathering {
+    /// Reads until the body is whole, or too long to wait for. A body of unknown length, which may be
+    /// half of a conversation, is not waited for at all.
+    pub(super) fn poll(&mut self, cx: &mut Context<'_>) -> Poll<State> {
+        let Some(request) = &mut self.request else {
+            return Poll::Pending;
+        };
+        let hold = self.shared.limits.buffer_body;
+        let known = request.content_length();
+        let mut first = Bytes::new();
+        let mut whole = true;
+        loop {
+            match request.body_mut().poll_chunk(cx) {
+                Poll::Ready(None) => break,
+                Poll::Ready(Some(Ok(chunk))) => {
+                    if self.arrived.is_empty() && first.is_empty() {
+                        first = chunk;
+                    } else {
+                        self.arrived.extend_from_slice(&std::mem::take(&mut first));
+                        self.arrived.extend_from_slice(&chunk);
+                    }
+                    if self.arrived.len() + first.len() >= hold {
+                        whole = false;
+                        break;
+                    }
+                }
+                Poll::Ready(Some(Err(e))) => {
+                    // A client that has gone gets this too, for want of anybody else to tell.
+                    let status = match e {
+                        BodyError::ClientGone => StatusCode::BAD_REQUEST,
+                        ref e => e.status(),
+                    };
+                    return Poll::Ready(State::Done(Some(close(plain(status, false)))));
+                }
+                Poll::Pending if known.is_some_and(|length| length <= hold as u64) => {
+                    self.arrived.extend_from_slice(&first);
+                    return Poll::Pending;
+                }
+                Poll::Pending => {
+                    whole = false;
+                    break;
+                }
+            }
+        }
+        let arrived = if self.arrived.is_empty() {
+            first
+        } else {
+            self.arrived.extend_from_slice(&first);
+            self.arrived.split().freeze()
+        };
+        let Some(mut request) = self.request.take() else {
+            return Poll::Pending;
+        };
+        request.body_mut().unread(arrived);
+        let inline = matches!(self.shared.app.handler(self.route), Handler::Inline(_));
+        if inline && !whole {
+            // An inline handler must not wait for the rest; it is told so if it tries to.
+            tracing::debug!("an inline handler gets a request whose body has not arrived whole");
+        }
+        Poll::Ready(start(&self.shared, request, self.route))
+    }
+}
