@@ -21,7 +21,7 @@ use crate::writer::Writer;
 /// What waits for the loop.
 pub(crate) enum Item {
     /// An exchange, and the coroutine function that handles it.
-    Exchange(Arc<Py<PyAny>>, Exchange),
+    Exchange(Arc<Py<PyAny>>, Box<Exchange>),
     /// Something that a coroutine waits for may have happened.
     Call(Arc<Py<PyAny>>),
 }

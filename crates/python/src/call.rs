@@ -4,7 +4,6 @@ use http::StatusCode;
 use oxbridge::{Exchange, Host};
 use pyo3::intern;
 use pyo3::prelude::*;
-use pyo3::types::PyTuple;
 
 use crate::context;
 use crate::convert::lock;
@@ -20,7 +19,7 @@ pub(crate) struct Interpreter;
 impl Host for Interpreter {
     fn thread(&self, work: &mut (dyn FnMut() + Send)) {
         // Fails only when the interpreter is going away, and then there is no work either.
-        let _ = Python::try_attach(|_| work());
+        let _ = Python::try_attach(|py| context::with_context(py, work));
     }
 
     fn idle(&self, wait: &mut (dyn FnMut() + Send)) {
@@ -45,9 +44,7 @@ pub(crate) fn run(function: &Py<PyAny>, exchange: Exchange) {
             Err(e) => return report(py, &e, "making the arguments of a handler"),
         };
         let writer = w.get();
-        let result = PyTuple::new(py, [w.as_any(), req.as_any()]).and_then(|arguments| {
-            context::isolated(py, || context::call(function.bind(py), &arguments))
-        });
+        let result = context::call(function.bind(py), [w.as_any(), req.as_any()]);
         let mut inner = lock(py, &writer.inner);
         match result {
             Ok(_) => {

@@ -1,38 +1,83 @@
 //! Calling a handler: in a `contextvars.Context` of its own, and so that the interpreter's end does not
 //! take the process down.
 //!
-//! A worker thread serves many requests. What one handler sets must not be there for the next one, as it
-//! would not be with a thread for each request; so each call runs in an empty context of its own, which
-//! is also what a new thread starts with.
+//! A worker thread serves many requests. What one handler sets in its context must not be there for the
+//! next, as it would not be with a thread for each request. So a thread works in a context that is empty
+//! at first, as a new thread's is, and leaves it for a new one when a handler has put something in.
+
+use std::cell::RefCell;
 
 use pyo3::ffi;
 use pyo3::prelude::*;
-use pyo3::types::PyTuple;
 
-/// Runs `call` in a new, empty context.
-pub(crate) fn isolated<'py, R>(py: Python<'py>, call: impl FnOnce() -> PyResult<R>) -> PyResult<R> {
-    // SAFETY: the interpreter is attached (`py`); the call returns a new reference, or null with an
-    // exception set, which is what `from_owned_ptr_or_err` takes.
-    let context = unsafe { Bound::from_owned_ptr_or_err(py, ffi::PyContext_New())? };
-    // SAFETY: attached, and `context` is a context object that nothing has entered.
-    if unsafe { ffi::PyContext_Enter(context.as_ptr()) } != 0 {
-        return Err(PyErr::fetch(py));
-    }
-    let _entered = Entered(&context);
-    call()
+thread_local! {
+    /// The empty context that this thread is in, if it is a worker thread.
+    static CURRENT: RefCell<Option<Entered>> = const { RefCell::new(None) };
 }
 
-/// Leaves the context when it is dropped, also when the call panics.
-struct Entered<'a, 'py>(&'a Bound<'py, PyAny>);
+/// Runs `work`, the whole life of a worker thread, with an empty context always at hand.
+pub(crate) fn with_context(py: Python<'_>, work: impl FnOnce()) {
+    // Without memory for a context, each call makes its own, or reports that it cannot.
+    CURRENT.set(Entered::new(py).ok());
+    work();
+    drop(CURRENT.take());
+}
 
-impl Drop for Entered<'_, '_> {
-    fn drop(&mut self) {
-        // SAFETY: attached, since a `Bound` is there; the context is the current one of this thread,
-        // because `isolated` entered it and whatever the call entered it has left.
-        if unsafe { ffi::PyContext_Exit(self.0.as_ptr()) } != 0 {
-            // Only a handler that left a context entered by means of its own gets here.
-            PyErr::fetch(self.0.py()).write_unraisable(self.0.py(), Some(self.0));
+/// Calls `function(*arguments)` in an empty context.
+pub(crate) fn call<'py>(
+    function: &Bound<'py, PyAny>,
+    arguments: [&Bound<'py, PyAny>; 2],
+) -> PyResult<Bound<'py, PyAny>> {
+    let py = function.py();
+    if CURRENT.with_borrow(Option::is_none) {
+        // Not a worker thread: the watchdog, which attaches for each call.
+        let _entered = Entered::new(py)?;
+        return vectorcall(function, arguments);
+    }
+    let result = vectorcall(function, arguments);
+    if CURRENT.with_borrow(|current| {
+        current
+            .as_ref()
+            .is_some_and(|entered| !entered.is_empty(py))
+    }) {
+        // Left before the new one is entered.
+        drop(CURRENT.take());
+        CURRENT.set(Entered::new(py).ok());
+    }
+    result
+}
+
+/// A context that this thread has entered; left when it is dropped.
+struct Entered(Py<PyAny>);
+
+impl Entered {
+    fn new(py: Python<'_>) -> PyResult<Self> {
+        // SAFETY: attached (`py`); the call returns a new reference, or null with an exception set.
+        let context = unsafe { Bound::from_owned_ptr_or_err(py, ffi::PyContext_New())? };
+        // SAFETY: attached, and `context` is a context object that nothing has entered.
+        if unsafe { ffi::PyContext_Enter(context.as_ptr()) } != 0 {
+            return Err(PyErr::fetch(py));
         }
+        Ok(Entered(context.unbind()))
+    }
+
+    fn is_empty(&self, py: Python<'_>) -> bool {
+        // A context is a mapping, so this does not fail; a failure costs a new context.
+        self.0.bind(py).len().is_ok_and(|length| length == 0)
+    }
+}
+
+impl Drop for Entered {
+    fn drop(&mut self) {
+        // Without an interpreter there is no context to leave.
+        let _ = Python::try_attach(|py| {
+            // SAFETY: attached; the context is the current one of this thread, because `new` entered it
+            // and whatever the handlers entered they have left.
+            if unsafe { ffi::PyContext_Exit(self.0.as_ptr()) } != 0 {
+                // Only a handler that left a context entered by means of its own gets here.
+                PyErr::fetch(py).write_unraisable(py, Some(self.0.bind(py)));
+            }
+        });
     }
 }
 
@@ -42,16 +87,23 @@ impl Drop for Entered<'_, '_> {
 /// `pthread_exit`, which unwinds the thread's stack with an exception that is not Rust's: the first
 /// `catch_unwind` on the way would abort the process. So that unwinding stops here, and the thread waits
 /// for the end of the process, which is what CPython itself does from 3.14 on.
-pub(crate) fn call<'py>(
+fn vectorcall<'py>(
     function: &Bound<'py, PyAny>,
-    arguments: &Bound<'py, PyTuple>,
+    arguments: [&Bound<'py, PyAny>; 2],
 ) -> PyResult<Bound<'py, PyAny>> {
+    let pointers = arguments.map(Bound::as_ptr);
     let hang = Hang;
-    // SAFETY: attached, since a `Bound` is there; both arguments are live objects, and the second is a
-    // tuple; the result is a new reference, or null with an exception set. The function is declared
-    // "C-unwind", so that a forced unwinding through this frame is defined; it runs `hang`'s drop.
+    // SAFETY: attached, since a `Bound` is there; the callable and the arguments are live objects for the
+    // whole call, `pointers` has as many as the count says, and there are no keywords. The result is a
+    // new reference, or null with an exception set. The function is declared "C-unwind", so that a forced
+    // unwinding through this frame is defined; it runs `hang`'s drop.
     let result = unsafe {
-        let result = PyObject_CallObject(function.as_ptr(), arguments.as_ptr());
+        let result = PyObject_VectorcallDict(
+            function.as_ptr(),
+            pointers.as_ptr(),
+            pointers.len(),
+            std::ptr::null_mut(),
+        );
         Bound::from_owned_ptr_or_err(function.py(), result)
     };
     std::mem::forget(hang);
@@ -60,9 +112,11 @@ pub(crate) fn call<'py>(
 
 unsafe extern "C-unwind" {
     /// As in `pyo3::ffi`, which declares it "C": through that a thread could not be unwound.
-    fn PyObject_CallObject(
+    fn PyObject_VectorcallDict(
         callable: *mut ffi::PyObject,
-        args: *mut ffi::PyObject,
+        args: *const *mut ffi::PyObject,
+        nargsf: usize,
+        kwargs: *mut ffi::PyObject,
     ) -> *mut ffi::PyObject;
 }
 

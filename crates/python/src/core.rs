@@ -102,8 +102,9 @@ impl Core {
                 ),
                 Kind::Async => {
                     let (queue, function) = (self.queue.clone(), Arc::new(function));
-                    let deliver =
-                        move |ex: Exchange| queue.put(Item::Exchange(function.clone(), ex));
+                    let deliver = move |ex: Exchange| {
+                        queue.put(Item::Exchange(function.clone(), Box::new(ex)))
+                    };
                     builder.inline_exchange(&route.pattern, deliver, route.location)
                 }
             }

@@ -207,7 +207,7 @@ impl Crew {
             match order {
                 Some(Order::Lead) => self.lead(worker),
                 Some(Order::Run(job)) => {
-                    self.run_apart(job);
+                    self.run_apart(*job);
                 }
                 Some(Order::Leave) | None => return,
             }
@@ -347,13 +347,13 @@ impl Crew {
         let mut roster = lock(&self.roster);
         if let Some(follower) = roster.idle.pop() {
             drop(roster);
-            follower.give(Order::Run(job));
+            follower.give(Order::Run(Box::new(job)));
         } else if roster.threads < self.max_threads {
             let worker = Worker::new();
-            if let Err(e) = self.spawn(&mut roster, worker.clone(), Order::Run(job)) {
+            if let Err(e) = self.spawn(&mut roster, worker.clone(), Order::Run(Box::new(job))) {
                 tracing::error!("cannot start a worker thread: {e}");
                 return match lock(&worker.order).take() {
-                    Some(Order::Run(job)) => Some(job),
+                    Some(Order::Run(job)) => Some(*job),
                     _ => None,
                 };
             }

@@ -10,45 +10,40 @@ use crate::response::ResponseWriter;
 /// another thread, and ends exactly once: by [`end`](Self::end), [`refuse`](Self::refuse), or by being
 /// dropped, which counts as a failure of its handler.
 #[derive(Debug)]
-pub struct Exchange(Box<Inner>);
-
-/// In a box, since an exchange changes hands several times on its way to a handler.
-#[derive(Debug)]
-struct Inner {
+pub struct Exchange {
     request: Request,
     response: ResponseWriter,
 }
 
 impl Exchange {
     pub(crate) fn new(request: Request, response: ResponseWriter) -> Self {
-        Exchange(Box::new(Inner { request, response }))
+        Exchange { request, response }
     }
 
     /// The request.
     pub fn request(&mut self) -> &mut Request {
-        &mut self.0.request
+        &mut self.request
     }
 
     /// The response.
     pub fn response(&mut self) -> &mut ResponseWriter {
-        &mut self.0.response
+        &mut self.response
     }
 
     /// Both, for a handler that reads while it writes.
     pub fn parts(&mut self) -> (&mut ResponseWriter, &mut Request) {
-        (&mut self.0.response, &mut self.0.request)
+        (&mut self.response, &mut self.request)
     }
 
     /// Both, each on its own. The response must be ended as the exchange's.
     pub fn into_parts(self) -> (ResponseWriter, Request) {
-        let Inner { request, response } = *self.0;
-        (response, request)
+        (self.response, self.request)
     }
 
     /// From here on, reads and writes that would wait do not: a read is an error, a write is queued.
     pub(crate) fn never_wait(&mut self) {
-        self.0.request.body_mut().never_wait();
-        self.0.response.never_wait();
+        self.request.body_mut().never_wait();
+        self.response.never_wait();
     }
 
     /// Ends the exchange: the response is whole.
@@ -56,11 +51,11 @@ impl Exchange {
     /// # Errors
     /// As [`ResponseWriter::end`].
     pub fn end(mut self) -> Result<(), WriteError> {
-        self.0.response.end()
+        self.response.end()
     }
 
     /// Ends the exchange with a failure: `status` if nothing has been sent yet, else an aborted stream.
     pub fn refuse(mut self, status: StatusCode) {
-        self.0.response.refuse(status);
+        self.response.refuse(status);
     }
 }

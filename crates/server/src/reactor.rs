@@ -89,9 +89,9 @@ impl Shared {
     }
 
     /// Queues an exchange for a thread, or gives it back when too many wait.
-    pub(crate) fn submit(&self, job: Job) -> Result<(), Job> {
+    pub(crate) fn submit(&self, job: Job) -> Result<(), Box<Job>> {
         if self.waiting.load(Relaxed) >= self.queue {
-            return Err(job);
+            return Err(Box::new(job));
         }
         self.waiting.fetch_add(1, Relaxed);
         let mut ready = lock(&self.ready);

@@ -17,7 +17,11 @@ use crate::tls::TlsInfo;
 
 /// A request: its head, its body, the pattern that it matched and the connection that it came on.
 #[derive(Debug)]
-pub struct Request {
+pub struct Request(Box<Inner>);
+
+/// In a box, since a request changes hands several times on its way to a handler.
+#[derive(Debug)]
+struct Inner {
     parts: Parts,
     body: RequestBody,
     pattern: Pattern,
@@ -85,67 +89,68 @@ impl Request {
         pattern: Pattern,
         values: PathValues,
     ) -> Self {
-        Request {
+        Request(Box::new(Inner {
             parts,
             body,
             pattern,
             values,
-        }
+        }))
     }
 
     /// The method, a case-sensitive token (RFC 9110 §9.1).
     pub fn method(&self) -> &Method {
-        &self.parts.method
+        &self.0.parts.method
     }
 
     /// The request target as the client wrote it (RFC 9112 §3.2).
     pub fn uri(&self) -> &Uri {
-        &self.parts.uri
+        &self.0.parts.uri
     }
 
     /// The request target as text: what the client wrote in HTTP/1, path and query in HTTP/2, where
     /// scheme and host are fields of their own (RFC 9113 §8.3.1).
     pub fn target(&self) -> Cow<'_, str> {
-        match self.parts.uri.path_and_query() {
+        match self.0.parts.uri.path_and_query() {
             Some(target)
-                if self.parts.version == Version::HTTP_2 || self.parts.uri.scheme().is_none() =>
+                if self.0.parts.version == Version::HTTP_2
+                    || self.0.parts.uri.scheme().is_none() =>
             {
                 Cow::Borrowed(target.as_str())
             }
-            _ => Cow::Owned(self.parts.uri.to_string()),
+            _ => Cow::Owned(self.0.parts.uri.to_string()),
         }
     }
 
     /// The path, percent-decoded. Bytes that are not UTF-8 become U+FFFD: for the exact bytes see
     /// [`uri`](Self::uri).
     pub fn path(&self) -> Cow<'_, str> {
-        percent_decode_str(self.parts.uri.path()).decode_utf8_lossy()
+        percent_decode_str(self.0.parts.uri.path()).decode_utf8_lossy()
     }
 
     /// What follows the `?`, undecoded.
     pub fn query(&self) -> Option<&str> {
-        self.parts.uri.query()
+        self.0.parts.uri.query()
     }
 
     /// The host that the client asked for, with its port if it gave one; empty if it named none, which
     /// only HTTP/1.0 may.
     pub fn host(&self) -> &str {
-        host(&self.parts.uri, &self.parts.headers)
+        host(&self.0.parts.uri, &self.0.parts.headers)
     }
 
     /// The header fields.
     pub fn headers(&self) -> &HeaderMap {
-        &self.parts.headers
+        &self.0.parts.headers
     }
 
     /// The HTTP version.
     pub fn version(&self) -> Version {
-        self.parts.version
+        self.0.parts.version
     }
 
     /// `https` or `http`: whether this connection is encrypted, whatever a proxy says.
     pub fn scheme(&self) -> &'static str {
-        if self.body.conn().is_tls() {
+        if self.0.body.conn().is_tls() {
             "https"
         } else {
             "http"
@@ -154,58 +159,66 @@ impl Request {
 
     /// The length of the body, if the client said it; 0 where there is none.
     pub fn content_length(&self) -> Option<u64> {
-        match self.parts.headers.get(CONTENT_LENGTH) {
+        match self.0.parts.headers.get(CONTENT_LENGTH) {
             Some(value) => value.to_str().ok()?.parse().ok(),
-            None if self.body.is_complete() => self.body.remaining(),
+            None if self.0.body.is_complete() => self.0.body.remaining(),
             None => None,
         }
     }
 
     /// What the wildcard `name` of the pattern stands for, percent-decoded; `None` if it has none.
     pub fn path_value(&self, name: &str) -> Option<&str> {
-        self.values
-            .get(self.pattern.wildcard_index(name)?, self.parts.uri.path())
+        self.0.values.get(
+            self.0.pattern.wildcard_index(name)?,
+            self.0.parts.uri.path(),
+        )
     }
 
     /// The pattern that the request matched.
     pub fn pattern(&self) -> &Pattern {
-        &self.pattern
+        &self.0.pattern
     }
 
     /// The address of the other end: the client, or a proxy before it.
     pub fn peer(&self) -> &PeerAddr {
-        &self.body.conn().peer
+        &self.0.body.conn().peer
     }
 
     /// The address that the server listens on.
     pub fn local(&self) -> &LocalAddr {
-        &self.body.conn().local
+        &self.0.body.conn().local
     }
 
     /// The facts of the TLS session, if there is one.
     pub fn tls(&self) -> Option<&TlsInfo> {
-        self.body.conn().tls.get()
+        self.0.body.conn().tls.get()
     }
 
     /// The body.
     pub fn body(&self) -> &RequestBody {
-        &self.body
+        &self.0.body
     }
 
     /// The body, to read it.
     pub fn body_mut(&mut self) -> &mut RequestBody {
-        &mut self.body
+        &mut self.0.body
     }
 
     /// The request as tower services know it, with [`Matched`] and [`Connection`] as extensions.
     pub fn into_http(self) -> http::Request<RequestBody> {
-        let connection = Connection(self.body.conn().clone());
+        let Inner {
+            parts,
+            body,
+            pattern,
+            values,
+        } = *self.0;
+        let connection = Connection(body.conn().clone());
         let matched = Matched {
-            pattern: self.pattern,
-            values: self.values,
-            path: self.parts.uri.clone(),
+            pattern,
+            values,
+            path: parts.uri.clone(),
         };
-        let mut request = http::Request::from_parts(self.parts, self.body);
+        let mut request = http::Request::from_parts(parts, body);
         request.extensions_mut().insert(matched);
         request.extensions_mut().insert(connection);
         request

@@ -95,7 +95,7 @@ impl Crew {
             if let Some(follower) = roster.idle.pop() {
                 if let Some(job) = roster.backlog.pop_front() {
                     drop(roster);
-                    follower.give(Order::Run(job));
+                    follower.give(Order::Run(Box::new(job)));
                     continue;
                 }
                 self.seat_leader(&follower);

@@ -26,7 +26,7 @@ pub(super) struct Worker {
 
 pub(super) enum Order {
     Lead,
-    Run(Job),
+    Run(Box<Job>),
     Leave,
 }
 
