@@ -218,6 +218,7 @@ impl RequestBody {
             let left = deadline.saturating_duration_since(Instant::now());
             if left.is_zero() {
                 self.inner = None;
+                self.reading = None;
                 return Some(Err(BodyError::TimedOut));
             }
             std::thread::park_timeout(left);

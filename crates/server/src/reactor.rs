@@ -152,6 +152,7 @@ impl Drop for Accepting {
 impl Reactor {
     pub(crate) fn new(shared: Arc<Shared>) -> std::io::Result<Self> {
         let runtime = tokio::runtime::Builder::new_current_thread()
+            .event_interval(BATCH)
             .enable_io()
             .enable_time()
             .build()?;
@@ -261,3 +262,8 @@ impl Reactor {
             && self.shared.waiting.load(Acquire) == 0
     }
 }
+
+/// How many tasks a turn polls before it looks for exchanges that are ready, and for new events. Smaller
+/// batches keep what a request has touched in the cache until its answer is written; larger ones ask the
+/// system less often. Measured at 10 and 100 connections with 12, 24 and tokio's 61.
+const BATCH: u32 = 24;

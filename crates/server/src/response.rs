@@ -143,6 +143,10 @@ impl ResponseWriter {
         )
         .into_bytes();
         for (name, value) in &self.headers {
+            if *name == CONTENT_LENGTH || *name == TRANSFER_ENCODING {
+                // Of the answer to come: a 1xx has no content (RFC 9110 §8.6).
+                continue;
+            }
             head.extend_from_slice(name.as_str().as_bytes());
             head.extend_from_slice(b": ");
             head.extend_from_slice(value.as_bytes());

@@ -152,7 +152,7 @@ impl Server {
     /// are told by GOAWAY. What has not finished after `grace` is cut. A later call may shorten the
     /// time, not lengthen it.
     pub fn begin_stop(&self, grace: Duration) {
-        let deadline = Instant::now() + grace;
+        let deadline = after(grace);
         {
             let mut current = lock(&self.deadline);
             if current.is_some_and(|current| current <= deadline) {
@@ -180,7 +180,7 @@ impl Server {
     /// runs a moment after its time: its thread cannot be stopped, and ends when the handler does.
     pub fn stop(&self, grace: Duration) -> bool {
         self.begin_stop(grace);
-        self.wait_until(Some(Instant::now() + grace + Duration::from_millis(500)))
+        self.wait_until(Some(after(grace) + Duration::from_millis(500)))
     }
 
     /// Waits until somebody has stopped the server.
@@ -206,6 +206,11 @@ impl fmt::Debug for Server {
             .field("addresses", &self.addresses)
             .finish_non_exhaustive()
     }
+}
+
+/// The moment `grace` from now; a year from now at the latest, which no clock is too small for.
+fn after(grace: Duration) -> Instant {
+    Instant::now() + grace.min(Duration::from_secs(365 * 24 * 3600))
 }
 
 fn duplicate(listener: &Listener) -> std::io::Result<TokioListener> {
