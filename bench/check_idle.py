@@ -25,6 +25,8 @@ from measure import Spread
 from servers import APPS, HELLO, CannotBuild, native
 
 MOST_KIB = 12.0
+# From the last request to the measurement of memory.
+REST_SECONDS = 3.0
 LEAST_RATIO = 0.9
 OTHERS = 10
 # Connections from each source address 127.0.0.x: fewer than an address has ports.
@@ -81,7 +83,7 @@ def _run(name: str, idle: int, rounds: int, seconds: int) -> list[Figure]:
         before = process.rss(running.pid)
         without: list[Others] = []
         among: list[Others] = []
-        opened = asked = 0
+        opened = at_once = asked = 0
         for number in range(rounds):
             print(f"{name}: round {number + 1} of {rounds}", file=sys.stderr, flush=True)
             if number % 2:
@@ -93,7 +95,12 @@ def _run(name: str, idle: int, rounds: int, seconds: int) -> list[Figure]:
                 opened = opened or process.rss(running.pid) - before
                 for connection in held:
                     _ask_hello(connection)
-                asked = asked or process.rss(running.pid) - before
+                at_once = at_once or process.rss(running.pid) - before
+                if not asked:
+                    # Idle means more than "between two requests": after a second a connection gives
+                    # its buffers back.
+                    time.sleep(REST_SECONDS)
+                    asked = process.rss(running.pid) - before
             among.append(_load(running, wrk, chosen, seconds))
             with pinned(chosen.load):
                 _check_and_close(held)
@@ -106,7 +113,10 @@ def _run(name: str, idle: int, rounds: int, seconds: int) -> list[Figure]:
             asked / idle / 1024,
             "KiB",
             most=MOST_KIB,
-            note=f"{opened / idle / 1024:.2f} of it before the first request",
+            note=(
+                f"{REST_SECONDS:.0f} s after the last request; {at_once / idle / 1024:.2f} at once,"
+                f" {opened / idle / 1024:.2f} before the first"
+            ),
         ),
         *_ratios(name, without, among),
     ]

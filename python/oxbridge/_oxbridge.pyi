@@ -356,8 +356,8 @@ class ResponseWriter:
         """Answer with a file: its type by name, ranges, and "not modified" where that is so.
 
         Raises what `open` would; let through, a missing file is answered 404, one that may not be
-        read 403. Coroutines and handlers with blocking=False serve at most 1 MiB. The path is taken as it is: never build it from
-        what a client sent without checking.
+        read 403. Coroutines and handlers with blocking=False serve at most 1 MiB. The path is taken
+        as it is: never build it from what a client sent without checking.
         """
     def poll_room(self, callback: Callable[[], object]) -> bool:
         """Whether there is room to write.
