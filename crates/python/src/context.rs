@@ -92,13 +92,18 @@ fn vectorcall<'py>(
     arguments: [&Bound<'py, PyAny>; 2],
 ) -> PyResult<Bound<'py, PyAny>> {
     let pointers = arguments.map(Bound::as_ptr);
+    // Hidden from the optimizer, which would see in `pyo3::ffi` that the function does not unwind.
+    let call: *const () = std::hint::black_box(ffi::PyObject_VectorcallDict as *const ());
+    // SAFETY: the pointer is that function, whose C signature this is; "C-unwind" differs from "C" in
+    // nothing but that an unwinding through the call is defined.
+    let call = unsafe { std::mem::transmute::<*const (), VectorcallDict>(call) };
     let hang = Hang;
     // SAFETY: attached, since a `Bound` is there; the callable and the arguments are live objects for the
     // whole call, `pointers` has as many as the count says, and there are no keywords. The result is a
-    // new reference, or null with an exception set. The function is declared "C-unwind", so that a forced
-    // unwinding through this frame is defined; it runs `hang`'s drop.
+    // new reference, or null with an exception set. A forced unwinding through this frame runs `hang`'s
+    // drop and ends there.
     let result = unsafe {
-        let result = PyObject_VectorcallDict(
+        let result = call(
             function.as_ptr(),
             pointers.as_ptr(),
             pointers.len(),
@@ -110,15 +115,12 @@ fn vectorcall<'py>(
     result
 }
 
-unsafe extern "C-unwind" {
-    /// As in `pyo3::ffi`, which declares it "C": through that a thread could not be unwound.
-    fn PyObject_VectorcallDict(
-        callable: *mut ffi::PyObject,
-        args: *const *mut ffi::PyObject,
-        nargsf: usize,
-        kwargs: *mut ffi::PyObject,
-    ) -> *mut ffi::PyObject;
-}
+type VectorcallDict = unsafe extern "C-unwind" fn(
+    callable: *mut ffi::PyObject,
+    args: *const *mut ffi::PyObject,
+    nargsf: usize,
+    kwargs: *mut ffi::PyObject,
+) -> *mut ffi::PyObject;
 
 /// Dropped only by an unwinding that is not Rust's.
 struct Hang;
