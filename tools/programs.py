@@ -74,9 +74,12 @@ def environment() -> dict[str, str]:
     return {name: path for name, path in found.items() if path}
 
 
-def install() -> None:
-    """Install what is missing, as far as this user and this system allow. Says what it does."""
-    missing = [PROGRAMS[name] for name in PROGRAMS if find(name) is None]
+def install(*names: str) -> None:
+    """Install what is missing, of these or of all, as far as this user and this system allow.
+
+    Says what it does.
+    """
+    missing = [PROGRAMS[name] for name in names or PROGRAMS if find(name) is None]
     debian = sorted({program.debian for program in missing if program.debian})
     if debian and os.geteuid() == 0 and shutil.which("apt-get"):
         apt = ["apt-get", "install", "--yes", "--no-install-recommends", *debian]
