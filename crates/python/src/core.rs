@@ -1,6 +1,6 @@
 //! `Core`: a server under the Python class `Server`.
 
-use std::sync::{Arc, Mutex, Weak};
+use std::sync::{Arc, Mutex, OnceLock, Weak};
 use std::time::{Duration, Instant};
 
 use oxbridge::listen::Bind;
@@ -31,6 +31,13 @@ pub(crate) struct Core {
     options: Options,
     queue: Arc<Queue>,
     server: Mutex<State>,
+    /// Where it listens, or did: known from the start on.
+    place: OnceLock<Place>,
+}
+
+struct Place {
+    addresses: Vec<String>,
+    url: Option<String>,
 }
 
 /// A server starts once.
@@ -74,6 +81,7 @@ impl Core {
             options: read_options(options)?,
             queue,
             server: Mutex::new(State::New),
+            place: OnceLock::new(),
         })
     }
 
@@ -130,6 +138,11 @@ impl Core {
         let mut running = lock(py, &RUNNING);
         running.retain(|(_, server)| server.strong_count() > 0);
         running.push((std::process::id(), Arc::downgrade(&server)));
+        // Set once: a server that has been started is not started again.
+        let _ = self.place.set(Place {
+            addresses: server.addresses().iter().map(ToString::to_string).collect(),
+            url: server.url(),
+        });
         *slot = State::Running(server);
         Ok(())
     }
@@ -163,15 +176,15 @@ impl Core {
     }
 
     #[getter]
-    fn addresses(&self, py: Python<'_>) -> Vec<String> {
-        self.running(py).map_or_else(Vec::new, |server| {
-            server.addresses().iter().map(ToString::to_string).collect()
-        })
+    fn addresses(&self) -> Vec<String> {
+        self.place
+            .get()
+            .map_or_else(Vec::new, |place| place.addresses.clone())
     }
 
     #[getter]
-    fn url(&self, py: Python<'_>) -> Option<String> {
-        self.running(py)?.url()
+    fn url(&self) -> Option<String> {
+        self.place.get()?.url.clone()
     }
 
     #[getter]
