@@ -9,7 +9,7 @@ use bytes::{Buf as _, Bytes};
 use futures_util::Stream;
 use http::HeaderMap;
 use multer::{Field, Multipart};
-use oxbridge::{RequestBody, block_on};
+use oxbridge::{BodyError, RequestBody, block_on};
 use pyo3::exceptions::PyRuntimeError;
 use pyo3::prelude::*;
 use pyo3::types::PyBytes;
@@ -17,7 +17,6 @@ use pyo3::types::PyBytes;
 use crate::convert::lock;
 use crate::errors::{BadBody, BodyTooLarge, body_error};
 use crate::headers::Headers;
-use crate::request::StreamError;
 use crate::values::{MAX_FIELDS, too_many};
 
 /// A request body as multer reads it.
@@ -37,7 +36,7 @@ type Quota = Arc<AtomicUsize>;
 const HEAD: usize = 1 << 20;
 
 impl Stream for Pieces {
-    type Item = Result<Bytes, StreamError>;
+    type Item = Result<Bytes, BodyError>;
 
     fn poll_next(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Self::Item>> {
         if std::mem::take(&mut self.gave) {
@@ -50,7 +49,7 @@ impl Stream for Pieces {
             if left != usize::MAX {
                 let Some(left) = left.checked_sub(bytes.len()) else {
                     let fault = format!("the head of a part is longer than {HEAD} bytes");
-                    return Poll::Ready(Some(Err(StreamError::Malformed(fault))));
+                    return Poll::Ready(Some(Err(BodyError::Malformed(fault))));
                 };
                 self.quota.store(left, Relaxed);
             }
@@ -257,7 +256,7 @@ impl Part {
 
 fn part_error(e: multer::Error) -> PyErr {
     match e {
-        multer::Error::StreamReadFailed(inner) => match inner.downcast::<StreamError>() {
+        multer::Error::StreamReadFailed(inner) => match inner.downcast::<BodyError>() {
             Ok(e) => body_error(*e),
             Err(e) => BadBody::new_err(e.to_string()),
         },

@@ -5,7 +5,6 @@ use std::task::{Context, Poll};
 
 use bytes::{Buf as _, Bytes};
 use http::header::{CONTENT_TYPE, COOKIE};
-use oxbridge::BodyError;
 use pyo3::exceptions::{PyRuntimeError, PyValueError};
 use pyo3::intern;
 use pyo3::prelude::*;
@@ -396,6 +395,3 @@ impl Request {
         Ok(Parts::new(body, boundary))
     }
 }
-
-/// A body's error as multer's streams carry it.
-pub(crate) type StreamError = BodyError;

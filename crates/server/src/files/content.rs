@@ -11,7 +11,6 @@ use http::{HeaderValue, StatusCode};
 
 use super::FileError;
 use super::range::{ByteRange, Wanted};
-use crate::error::WriteError;
 use crate::response::ResponseWriter;
 use crate::sniff;
 
@@ -136,13 +135,7 @@ impl Content {
             let piece = read(file, wanted).map_err(|e| FileError::from_io(path, e))?;
             let got = piece.len() as u64;
             left -= got;
-            match response.write_bytes(Bytes::from(piece)) {
-                // The connection lets a body go as soon as it has as many bytes as the head said, which
-                // looks like a client that left if the writer still waits for room. If it is one, the
-                // next write says so; if this was the last, the client's leaving changes nothing.
-                Err(WriteError::ClientGone) if left == 0 => {}
-                written => written?,
-            }
+            response.write_bytes(Bytes::from(piece))?;
             if got < wanted {
                 return Err(FileError::Shrunk {
                     path: path.to_owned(),

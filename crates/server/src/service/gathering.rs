@@ -4,10 +4,7 @@ use std::sync::Arc;
 use std::task::{Context, Poll};
 
 use bytes::{Bytes, BytesMut};
-use http::StatusCode;
 
-use crate::app::Handler;
-use crate::error::BodyError;
 use crate::reactor::Shared;
 use crate::request::Request;
 use crate::response::plain;
@@ -32,7 +29,6 @@ impl Gathering {
         let hold = self.shared.limits.buffer_body;
         let known = request.content_length();
         let mut first = Bytes::new();
-        let mut whole = true;
         loop {
             match request.body_mut().poll_chunk(cx) {
                 Poll::Ready(None) => break,
@@ -44,26 +40,18 @@ impl Gathering {
                         self.arrived.extend_from_slice(&chunk);
                     }
                     if self.arrived.len() + first.len() >= hold {
-                        whole = false;
                         break;
                     }
                 }
                 Poll::Ready(Some(Err(e))) => {
                     // A client that has gone gets this too, for want of anybody else to tell.
-                    let status = match e {
-                        BodyError::ClientGone => StatusCode::BAD_REQUEST,
-                        ref e => e.status(),
-                    };
-                    return Poll::Ready(State::Done(Some(close(plain(status, false)))));
+                    return Poll::Ready(State::Done(Some(close(plain(e.status(), false)))));
                 }
                 Poll::Pending if known.is_some_and(|length| length <= hold as u64) => {
                     self.arrived.extend_from_slice(&first);
                     return Poll::Pending;
                 }
-                Poll::Pending => {
-                    whole = false;
-                    break;
-                }
+                Poll::Pending => break,
             }
         }
         let arrived = if self.arrived.is_empty() {
@@ -76,11 +64,6 @@ impl Gathering {
             return Poll::Pending;
         };
         request.body_mut().unread(arrived);
-        let inline = matches!(self.shared.app.handler(self.route), Handler::Inline(_));
-        if inline && !whole {
-            // An inline handler must not wait for the rest; it is told so if it tries to.
-            tracing::debug!("an inline handler gets a request whose body has not arrived whole");
-        }
         Poll::Ready(start(&self.shared, request, self.route))
     }
 }
