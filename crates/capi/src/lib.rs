@@ -1,0 +1,1 @@
+//! liboxbridge: the C ABI.

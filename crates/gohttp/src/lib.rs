@@ -1,0 +1,1 @@
+//! libgohttp: the C functions of gohttplib.

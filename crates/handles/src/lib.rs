@@ -1,0 +1,1 @@
+//! Handles: integers that stand for objects across a language boundary.
