@@ -6,7 +6,7 @@ use crate::tree::{EntryId, Hit, Node, Walk};
 use crate::values::Spans;
 
 /// Finds patterns by host, method and path.
-#[derive(Debug, Default)]
+#[derive(Clone, Debug, Default)]
 pub(crate) struct Index {
     /// Patterns without a host.
     anywhere: Methods,
@@ -15,7 +15,7 @@ pub(crate) struct Index {
 }
 
 /// The patterns of one host.
-#[derive(Debug, Default)]
+#[derive(Clone, Debug, Default)]
 struct Methods {
     /// Patterns without a method.
     any: Node,

@@ -6,7 +6,7 @@ use crate::path::Decoded;
 ///
 /// A few are compared one by one. For more there is a hash table with open addressing. The hash is
 /// a plain one: the literals come from the program, so no client can make them collide.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub(crate) struct Literals<V> {
     entries: Vec<(Box<[u8]>, V)>,
     /// Empty for a few entries, else a power of two and at least twice as many.

@@ -35,6 +35,7 @@ use crate::values::{PathValues, Spans};
 /// }
 /// # Ok::<(), oxbridge_mux::RegisterError>(())
 /// ```
+#[derive(Clone)]
 pub struct Mux<T> {
     entries: Vec<(Pattern, T)>,
     /// Finds the places of patterns in `entries`.

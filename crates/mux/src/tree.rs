@@ -16,7 +16,7 @@ use crate::values::{Span, Spans};
 pub(crate) type EntryId = u32;
 
 /// Patterns of one host and method, by their paths.
-#[derive(Debug, Default)]
+#[derive(Clone, Debug, Default)]
 pub(crate) struct Node {
     literals: Literals<Node>,
     single: Option<Box<Node>>,

@@ -3,13 +3,11 @@
 //! An event may come from a thread that must not wait for the interpreter, or that holds a lock which a
 //! Python thread waits for. So events go through a channel to a thread of their own, which attaches.
 
-use std::fmt::Write as _;
 use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
 
+use oxbridge::log::{Sink, forward as forward_to};
 use pyo3::prelude::*;
-use tracing::field::{Field, Visit};
-use tracing::span::{Attributes, Id, Record};
-use tracing::{Event, Level, Metadata, Subscriber};
+use tracing::Level;
 
 /// Events that may wait; past it they are dropped, since the server is more important than its log.
 const BACKLOG: usize = 1024;
@@ -18,7 +16,7 @@ const BACKLOG: usize = 1024;
 /// already, change nothing.
 pub(crate) fn install() {
     let (sender, receiver) = sync_channel(BACKLOG);
-    if tracing::subscriber::set_global_default(Forward(sender)).is_err() {
+    if !forward_to(Channel(sender)) {
         return;
     }
     // Without the thread the events are lost, which is no reason not to serve.
@@ -42,48 +40,16 @@ fn forward(receiver: &Receiver<(i32, String)>) {
     }
 }
 
-struct Forward(SyncSender<(i32, String)>);
+struct Channel(SyncSender<(i32, String)>);
 
-impl Subscriber for Forward {
-    fn enabled(&self, metadata: &Metadata<'_>) -> bool {
-        *metadata.level() <= Level::WARN && metadata.target().starts_with("oxbridge")
+impl Sink for Channel {
+    fn wants(&self, level: Level) -> bool {
+        level <= Level::WARN
     }
 
-    fn event(&self, event: &Event<'_>) {
-        let mut text = Text::default();
-        event.record(&mut text);
-        let level = if *event.metadata().level() == Level::ERROR {
-            40
-        } else {
-            30
-        };
-        // A full channel drops the event; see BACKLOG.
-        let _ = self.0.try_send((level, text.message + &text.fields));
-    }
-
-    fn new_span(&self, _: &Attributes<'_>) -> Id {
-        Id::from_u64(1)
-    }
-
-    fn record(&self, _: &Id, _: &Record<'_>) {}
-    fn record_follows_from(&self, _: &Id, _: &Id) {}
-    fn enter(&self, _: &Id) {}
-    fn exit(&self, _: &Id) {}
-}
-
-#[derive(Default)]
-struct Text {
-    message: String,
-    fields: String,
-}
-
-impl Visit for Text {
-    fn record_debug(&mut self, field: &Field, value: &dyn std::fmt::Debug) {
-        // Writing to a string does not fail.
-        let _ = if field.name() == "message" {
-            write!(self.message, "{value:?}")
-        } else {
-            write!(self.fields, " {}={value:?}", field.name())
-        };
+    fn line(&self, level: Level, text: &str) {
+        let level = if level == Level::ERROR { 40 } else { 30 };
+        // A full channel drops the line; see BACKLOG.
+        let _ = self.0.try_send((level, text.to_owned()));
     }
 }

@@ -1,13 +1,17 @@
 //! The handlers of a server and the patterns they answer.
 
 use std::pin::Pin;
+use std::sync::atomic::{AtomicU32, Ordering::Relaxed};
+use std::sync::{Arc, Mutex};
 
+use arc_swap::{ArcSwap, Guard};
 use http::Response;
 use oxbridge_mux::{Mux, RegisterError};
 
 use crate::body::Body;
 use crate::exchange::Exchange;
 use crate::request::Request;
+use crate::sync::lock;
 
 /// What runs for a request.
 pub(crate) enum Handler {
@@ -22,17 +26,44 @@ pub(crate) enum Handler {
 /// The response of an async handler, to come.
 pub(crate) type ResponseFuture = Pin<Box<dyn Future<Output = Response<Body>> + Send>>;
 
-/// Handlers by pattern, and by number.
-pub(crate) struct App {
-    mux: Mux<u32>,
-    handlers: Vec<Handler>,
+/// A handler, and what the crew remembers of it.
+pub(crate) struct Route {
+    /// Its place in the order of registration.
+    pub(crate) number: u32,
+    pub(crate) handler: Handler,
+    /// How many quick requests it owes until its handler runs on the leader again.
+    slow: AtomicU32,
 }
 
-impl App {
+impl Route {
+    pub(crate) fn is_slow(&self) -> bool {
+        self.slow.load(Relaxed) != 0
+    }
+
+    pub(crate) fn mark_slow(&self, penance: u32) {
+        self.slow.store(penance, Relaxed);
+    }
+
+    pub(crate) fn was_quick(&self) {
+        // Fails at 0, which is where it should stay.
+        let _ = self
+            .slow
+            .fetch_update(Relaxed, Relaxed, |n| n.checked_sub(1));
+    }
+}
+
+/// Routes by pattern, and by number.
+#[derive(Clone)]
+pub(crate) struct Table {
+    mux: Mux<Arc<Route>>,
+    routes: Vec<Arc<Route>>,
+}
+
+impl Table {
     pub(crate) fn new() -> Self {
-        App {
+        Table {
             mux: Mux::new(),
-            handlers: Vec::new(),
+            routes: Vec::new(),
         }
     }
 
@@ -43,23 +74,56 @@ impl App {
         handler: Handler,
         location: String,
     ) -> Result<(), RegisterError> {
-        // A program registers fewer than four billion patterns: they are a line of code each.
-        let number = u32::try_from(self.handlers.len()).unwrap_or(u32::MAX);
-        self.mux.register_at(pattern, number, location)?;
-        self.handlers.push(handler);
+        let route = Arc::new(Route {
+            // A program registers fewer than four billion patterns: they are a line of code each.
+            number: u32::try_from(self.routes.len()).unwrap_or(u32::MAX),
+            handler,
+            slow: AtomicU32::new(0),
+        });
+        self.mux.register_at(pattern, route.clone(), location)?;
+        self.routes.push(route);
         Ok(())
     }
 
-    pub(crate) fn mux(&self) -> &Mux<u32> {
+    pub(crate) fn mux(&self) -> &Mux<Arc<Route>> {
         &self.mux
     }
 
-    /// The handler with this number, which the mux gave.
-    pub(crate) fn handler(&self, route: u32) -> &Handler {
-        &self.handlers[route as usize]
+    /// The route with this number.
+    pub(crate) fn route(&self, number: u32) -> Option<&Route> {
+        self.routes.get(number as usize).map(|route| &**route)
+    }
+}
+
+/// The table of a running server, which may still grow. Reading it takes no lock.
+pub(crate) struct App {
+    table: ArcSwap<Table>,
+    growing: Mutex<()>,
+}
+
+impl App {
+    pub(crate) fn new(table: Table) -> Self {
+        App {
+            table: ArcSwap::from_pointee(table),
+            growing: Mutex::default(),
+        }
     }
 
-    pub(crate) fn routes(&self) -> usize {
-        self.handlers.len()
+    pub(crate) fn table(&self) -> Guard<Arc<Table>> {
+        self.table.load()
+    }
+
+    /// As [`Table::add`], for requests from now on. Copies the table: for some routes, not for many.
+    pub(crate) fn add(
+        &self,
+        pattern: &str,
+        handler: Handler,
+        location: String,
+    ) -> Result<(), RegisterError> {
+        let _growing = lock(&self.growing);
+        let mut table = Table::clone(&self.table.load());
+        table.add(pattern, handler, location)?;
+        self.table.store(Arc::new(table));
+        Ok(())
     }
 }

@@ -8,7 +8,7 @@ use http::{Response, StatusCode};
 use oxbridge_mux::RegisterError;
 use tower_service::Service;
 
-use crate::app::{App, Handler, ResponseFuture};
+use crate::app::{Handler, ResponseFuture, Table};
 use crate::body::{Body, BoxError};
 use crate::crew::{Host, Native};
 use crate::error::{StartError, WriteError};
@@ -47,7 +47,7 @@ pub struct Builder(Plan);
 impl Builder {
     pub(crate) fn new() -> Self {
         Builder(Plan {
-            app: App::new(),
+            table: Table::new(),
             binds: Vec::new(),
             listen: ListenOptions::default(),
             limits: Limits::default(),
@@ -56,6 +56,7 @@ impl Builder {
             reactors: 1,
             threads: 200,
             queue: 1024,
+            driven: false,
         })
     }
 
@@ -183,7 +184,7 @@ impl Builder {
         handler: Handler,
         location: String,
     ) -> Result<&mut Self, RegisterError> {
-        self.0.app.add(pattern, handler, location)?;
+        self.0.table.add(pattern, handler, location)?;
         Ok(self)
     }
 
@@ -233,6 +234,13 @@ impl Builder {
     /// How many exchanges may wait for a thread; past it clients get 503 with Retry-After. Default 1024.
     pub fn queue(mut self, queue: usize) -> Self {
         self.0.queue = queue.max(1);
+        self
+    }
+
+    /// Whether the host takes the turns: see [`Server::turn`]. Such a server has one reactor and no
+    /// threads; its blocking handlers run in turns and never wait, as inline ones. Default false.
+    pub fn driven(mut self, driven: bool) -> Self {
+        self.0.driven = driven;
         self
     }
 

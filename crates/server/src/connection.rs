@@ -18,7 +18,7 @@ use crate::limits::Limits;
 use crate::listen::Accepted;
 use crate::reactor::Shared;
 use crate::service::Service;
-use crate::stream::{Farewell, Socket, Stream};
+use crate::stream::{Farewell, Quiet, Socket, Stream};
 use crate::tls::{TlsAcceptor, TlsInfo};
 
 /// What an HTTP/2 client with prior knowledge sends first (RFC 9113 §3.4).
@@ -63,8 +63,8 @@ async fn run(
 ) -> Result<(), Failure> {
     let Some(tls) = tls else {
         let mut socket = match accepted {
-            Accepted::Tcp(tcp) => Socket::Tcp(tcp),
-            Accepted::Unix(unix) => Socket::Unix(unix),
+            Accepted::Tcp(tcp) => Socket::Tcp(Quiet(tcp)),
+            Accepted::Unix(unix) => Socket::Unix(Quiet(unix)),
         };
         let (start, is_h2) = sniff_preface(&mut socket, conn).await?;
         return speak(shared, socket, conn, start, is_h2).await;
@@ -73,12 +73,12 @@ async fn run(
     let handshake = Handshake::from(tls.current());
     let (socket, info) = match accepted {
         Accepted::Tcp(tcp) => {
-            let stream = Box::pin(handshake.accept(tcp)).await?;
+            let stream = Box::pin(handshake.accept(Quiet(tcp))).await?;
             let info = TlsInfo::from_connection(stream.get_ref().1);
             (Socket::TlsTcp(Box::new(stream)), info)
         }
         Accepted::Unix(unix) => {
-            let stream = Box::pin(handshake.accept(unix)).await?;
+            let stream = Box::pin(handshake.accept(Quiet(unix))).await?;
             let info = TlsInfo::from_connection(stream.get_ref().1);
             (Socket::TlsUnix(Box::new(stream)), info)
         }

@@ -24,13 +24,14 @@ use std::sync::atomic::{
 };
 use std::sync::{Arc, Condvar, Mutex};
 use std::task::Waker;
+use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
 use crate::reactor::{Job, Reactor, Wait};
 use crate::sync::lock;
 
 use self::worker::{Order, Worker, handling, sit_down};
-pub(crate) use self::worker::{step_down, wake};
+pub(crate) use self::worker::{sit_at_the_wheel, sits_at, step_down, wake};
 
 /// How worker threads meet the language that handlers are written in.
 ///
@@ -62,6 +63,9 @@ const QUICK: Duration = Duration::from_micros(300);
 /// Bytes of stack for each thread: what the main thread of a program has on Linux, since handlers run
 /// on it. Only reserved; what is not touched costs nothing.
 const STACK: usize = 8 << 20;
+
+/// What a job that is no exchange has for a route.
+const NO_ROUTE: u32 = u32::MAX;
 
 /// The threads of one reactor; see the module.
 pub(crate) struct Crew {
@@ -96,6 +100,8 @@ struct Roster {
     backlog: VecDeque<Job>,
     /// No more work will come.
     closed: bool,
+    /// Threads to be joined at the end, so that nothing of them is left when the server is gone.
+    handles: Vec<JoinHandle<()>>,
 }
 
 impl Crew {
@@ -122,10 +128,18 @@ impl Crew {
         let worker = Worker::new();
         crew.spawn(&mut lock(&crew.roster), worker, Order::Lead)?;
         let watchdog = crew.clone();
-        std::thread::Builder::new()
+        let watchdog = std::thread::Builder::new()
             .name(format!("{name}-watch"))
             .stack_size(STACK)
-            .spawn(move || watchdog.watch())?;
+            .spawn(move || watchdog.watch());
+        match watchdog {
+            Ok(handle) => lock(&crew.roster).handles.push(handle),
+            Err(e) => {
+                // The first leader is there already: it ends when it sees that nothing will come.
+                crew.reactor.drain();
+                return Err(e);
+            }
+        }
         Ok(crew)
     }
 
@@ -138,6 +152,9 @@ impl Crew {
         let mut roster = lock(&self.roster);
         loop {
             if roster.closed && roster.threads == 0 {
+                let handles = std::mem::take(&mut roster.handles);
+                drop(roster);
+                join(handles);
                 return true;
             }
             roster = match deadline {
@@ -171,7 +188,7 @@ impl Crew {
         worker.give(first);
         roster.next_id += 1;
         let crew = self.clone();
-        std::thread::Builder::new()
+        let handle = std::thread::Builder::new()
             .name(format!("oxbridge-{}", roster.next_id))
             .stack_size(STACK)
             .spawn(move || {
@@ -182,6 +199,8 @@ impl Crew {
                 crew.left.notify_all();
             })?;
         roster.threads += 1;
+        roster.handles.retain(|handle| !handle.is_finished());
+        roster.handles.push(handle);
         Ok(())
     }
 
@@ -277,7 +296,7 @@ impl Crew {
         self.turn(Wait::Pass);
         loop {
             while let Some(job) = self.reactor.next_job() {
-                if self.reactor.is_slow(job.route) {
+                if job.route().is_some_and(|route| route.is_slow()) {
                     if let Some(job) = self.hand_over(job) {
                         // Nobody else is left, so we are the thread; the watchdog takes the turns.
                         self.promote_from(worker);
@@ -304,7 +323,8 @@ impl Crew {
 
     fn turn(&self, wait: Wait) {
         self.host.idle(&mut || {
-            self.reactor.turn(wait, &mut |owed| self.take_done(owed));
+            self.reactor
+                .turn(wait, &mut |owed| self.take_done(owed), None);
         });
     }
 
@@ -315,7 +335,8 @@ impl Crew {
 
     fn run_as_leader(&self, worker: &Worker, job: Job) {
         let beat = worker.beat.load(Relaxed);
-        worker.route.store(job.route, Relaxed);
+        let route = job.route().map_or(NO_ROUTE, |route| route.number);
+        worker.route.store(route, Relaxed);
         // Either the watchdog sees the new beat before it goes to sleep, or we see that it sleeps.
         worker.beat.store(beat.wrapping_add(1) | 1, SeqCst);
         if self.dormant.load(SeqCst) {
@@ -327,11 +348,13 @@ impl Crew {
 
     /// Runs a job on a thread that does not lead.
     fn run_apart(&self, job: Job) {
-        let route = job.route;
+        let route = job.route().cloned();
         let begun = Instant::now();
         self.call(job);
-        if begun.elapsed() < QUICK {
-            self.reactor.was_quick(route);
+        if begun.elapsed() < QUICK
+            && let Some(route) = route
+        {
+            route.was_quick();
         }
     }
 
@@ -396,6 +419,11 @@ impl Crew {
         self.rouse();
     }
 
+    /// Whether the calling thread is one of this crew's.
+    pub(crate) fn is_aboard(&self) -> bool {
+        worker::sits_with(self)
+    }
+
     /// Sends everybody home.
     fn close(&self) {
         let mut roster = lock(&self.roster);
@@ -407,5 +435,16 @@ impl Crew {
         drop(roster);
         self.watch.notify_all();
         self.left.notify_all();
+        self.reactor.shared().stopped();
+    }
+}
+
+/// Waits for threads that have nothing left to do but to end.
+fn join(handles: Vec<JoinHandle<()>>) {
+    for handle in handles {
+        if handle.thread().id() != std::thread::current().id() {
+            // A thread that panicked has printed why.
+            let _ = handle.join();
+        }
     }
 }

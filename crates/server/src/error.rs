@@ -125,6 +125,14 @@ impl std::error::Error for StartError {
 }
 
 impl StartError {
+    /// The address that cannot be listened on, if it is that.
+    pub fn bind(&self) -> Option<&crate::listen::BindError> {
+        match &self.0 {
+            StartKind::Bind(e) => Some(e),
+            StartKind::Io(..) => None,
+        }
+    }
+
     /// The operating system's error number, where there is one.
     pub fn raw_os_error(&self) -> Option<i32> {
         match &self.0 {

@@ -42,8 +42,15 @@ impl Exchange {
 
     /// From here on, reads and writes that would wait do not: a read is an error, a write is queued.
     pub(crate) fn never_wait(&mut self) {
-        self.request.body_mut().never_wait();
-        self.response.never_wait();
+        self.set_may_wait(false);
+    }
+
+    /// Whether reads and writes may wait. They start as their handler is: one that may block may. An
+    /// inline handler that hands its exchange to another thread may say yes; inside a reactor nothing
+    /// waits all the same.
+    pub fn set_may_wait(&mut self, may_wait: bool) {
+        self.request.body_mut().set_may_wait(may_wait);
+        self.response.set_may_wait(may_wait);
     }
 
     /// Ends the exchange: the response is whole.

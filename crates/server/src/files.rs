@@ -38,6 +38,25 @@ pub use directory::serve_dir;
 pub use error::FileError;
 pub use path::join;
 
+/// Writes `length` bytes of an open regular file, from `offset` on, as a piece of the body. Sets no
+/// header. `name` is what an error calls the file.
+///
+/// The file's position is neither used nor moved. At most 64 KiB are in memory at once: a response that
+/// may wait waits for a slow client; for one that may not, the reactor reads on as the client takes it,
+/// and a file that becomes shorter meanwhile aborts the response.
+///
+/// # Errors
+/// [`FileError::Io`], [`FileError::Shrunk`] or [`FileError::Write`].
+pub fn write_part(
+    response: &mut ResponseWriter,
+    file: &File,
+    name: &Path,
+    offset: u64,
+    length: u64,
+) -> Result<(), FileError> {
+    content::copy(response, file, name, offset, length)
+}
+
 /// Answers a request with the file at `path`.
 ///
 /// The file is streamed in pieces of 64 KiB, never faster than the client takes them, so that memory

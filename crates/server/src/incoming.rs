@@ -3,7 +3,7 @@
 use std::cell::OnceCell;
 use std::pin::Pin;
 use std::sync::Arc;
-use std::task::{Context, Poll, Wake, Waker};
+use std::task::{Context, Poll, Wake, Waker, ready};
 use std::thread::Thread;
 use std::time::{Duration, Instant};
 
@@ -15,6 +15,7 @@ use hyper::body::Incoming;
 use crate::conn::{Conn, Reading};
 use crate::crew;
 use crate::error::BodyError;
+use crate::reactor::is_inside;
 
 /// The body of a request, read piece by piece.
 ///
@@ -88,9 +89,9 @@ impl RequestBody {
         std::mem::replace(self, empty)
     }
 
-    /// From here on a read that would wait is an error.
-    pub(crate) fn never_wait(&mut self) {
-        self.may_wait = false;
+    /// Whether a read may wait; else one that would is an error.
+    pub(crate) fn set_may_wait(&mut self, may_wait: bool) {
+        self.may_wait = may_wait;
     }
 
     /// Puts back, in front, what was read ahead.
@@ -208,7 +209,7 @@ impl RequestBody {
         if let Poll::Ready(chunk) = self.poll_now() {
             return chunk;
         }
-        if !self.may_wait {
+        if !self.may_wait || is_inside() {
             return Some(Err(BodyError::WouldBlock));
         }
         crew::step_down();
@@ -235,21 +236,20 @@ impl RequestBody {
 
     /// Whether a read would return without waiting.
     pub fn is_readable(&mut self) -> bool {
+        thread_waker(|waker| self.poll_readable(&mut Context::from_waker(waker))).is_ready()
+    }
+
+    /// Waits, as a future, until a read would return without waiting: with a piece, the end, or an error.
+    pub fn poll_readable(&mut self, cx: &mut Context<'_>) -> Poll<()> {
         if !self.ready.is_empty() || self.failed.is_some() {
-            return true;
+            return Poll::Ready(());
         }
-        match self.poll_now() {
-            Poll::Pending => false,
-            Poll::Ready(Some(Ok(bytes))) => {
-                self.ready = bytes;
-                true
-            }
-            Poll::Ready(None) => true,
-            Poll::Ready(Some(Err(e))) => {
-                self.failed = Some(e);
-                true
-            }
+        match ready!(self.poll_chunk(cx)) {
+            Some(Ok(bytes)) => self.ready = bytes,
+            Some(Err(e)) => self.failed = Some(e),
+            None => {}
         }
+        Poll::Ready(())
     }
 
     /// Reads at most `buf.len()` bytes; 0 at the end. Waits as [`chunk_blocking`](Self::chunk_blocking).

@@ -10,6 +10,7 @@
 
 pub mod files;
 pub mod listen;
+pub mod log;
 pub mod tls;
 
 mod app;
@@ -18,6 +19,7 @@ mod builder;
 mod conn;
 mod connection;
 mod crew;
+mod driver;
 mod error;
 mod exchange;
 mod guard;
@@ -38,6 +40,7 @@ mod sync;
 pub use body::{Body, BoxError};
 pub use builder::Builder;
 pub use crew::{Host, Native};
+pub use driver::{TurnError, Turned};
 pub use error::{BodyError, StartError, WriteError};
 pub use exchange::Exchange;
 pub use files::{FileError, serve_dir, serve_file};
@@ -46,6 +49,6 @@ pub use limits::Limits;
 pub use request::{Connection, Matched, Request};
 pub use respond::IntoResponse;
 pub use response::ResponseWriter;
-pub use server::Server;
+pub use server::{Runner, Server};
 
 pub use oxbridge_mux as mux;

@@ -4,27 +4,69 @@
 //! [`Reactor::turn`] first delivers the answers of the last batch from inside the runtime (no
 //! cross-thread wake-up, no system call), then drives I/O until exchanges are ready.
 
+use std::cell::Cell;
 use std::collections::VecDeque;
 use std::future::poll_fn;
 use std::sync::atomic::{
-    AtomicBool, AtomicU32, AtomicUsize,
+    AtomicBool, AtomicUsize,
     Ordering::{AcqRel, Acquire, Relaxed, Release, SeqCst},
 };
 use std::sync::{Arc, Mutex, OnceLock};
-use std::task::{Poll, Waker};
+use std::task::{Context, Poll, Waker};
 
 use tokio::runtime::Runtime;
 
-use crate::app::{App, Handler};
+use crate::app::{App, Handler, Route};
 use crate::conn::{Order, Sweep};
 use crate::exchange::Exchange;
 use crate::limits::Limits;
 use crate::sync::lock;
 
-/// An exchange that waits for a thread, and the number of the route whose handler is to run.
-pub(crate) struct Job {
-    pub(crate) exchange: Exchange,
-    pub(crate) route: u32,
+/// What waits for a thread.
+#[expect(
+    clippy::large_enum_variant,
+    reason = "nearly every job is an exchange, and a box would cost each of them"
+)]
+pub(crate) enum Job {
+    /// An exchange, and the route whose handler is to run.
+    Handle(Exchange, Arc<Route>),
+    /// Something that a handler left to be done later; see [`Runner`](crate::Runner).
+    Call(Box<dyn FnOnce() + Send>),
+}
+
+impl Job {
+    pub(crate) fn route(&self) -> Option<&Arc<Route>> {
+        match self {
+            Job::Handle(_, route) => Some(route),
+            Job::Call(_) => None,
+        }
+    }
+}
+
+thread_local! {
+    /// Whether this thread is inside a turn, where nothing may block.
+    static INSIDE: Cell<bool> = const { Cell::new(false) };
+}
+
+/// Whether the calling code runs inside a reactor, which must never wait.
+pub(crate) fn is_inside() -> bool {
+    INSIDE.get()
+}
+
+/// Marks the thread as inside, until it is dropped.
+struct Inside;
+
+impl Inside {
+    fn enter() -> Self {
+        INSIDE.set(true);
+        Inside
+    }
+}
+
+impl Drop for Inside {
+    fn drop(&mut self) {
+        INSIDE.set(false);
+    }
 }
 
 /// What a turn waits for.
@@ -63,15 +105,16 @@ pub(crate) struct Shared {
     queue: usize,
     interrupted: AtomicBool,
     draining: AtomicBool,
-    /// For each route, how many quick requests it owes until its handlers run on the leader again.
-    slow: Vec<AtomicU32>,
+    /// The threads that run handlers are the ones that take turns, so no handler may wait.
+    pub(crate) driven: bool,
+    /// Dropped when the reactor has stopped.
+    over: Mutex<Vec<Arc<OnDrop>>>,
     /// The waker of whoever takes a turn: always the same for one runtime.
     turn: OnceLock<Waker>,
 }
 
 impl Shared {
-    pub(crate) fn new(app: Arc<App>, limits: Arc<Limits>, queue: usize) -> Arc<Self> {
-        let slow = (0..app.routes()).map(|_| AtomicU32::new(0)).collect();
+    pub(crate) fn new(app: Arc<App>, limits: Arc<Limits>, queue: usize, driven: bool) -> Arc<Self> {
         Arc::new(Shared {
             app,
             limits,
@@ -83,7 +126,8 @@ impl Shared {
             queue,
             interrupted: AtomicBool::new(false),
             draining: AtomicBool::new(false),
-            slow,
+            driven,
+            over: Mutex::default(),
             turn: OnceLock::new(),
         })
     }
@@ -93,6 +137,16 @@ impl Shared {
         if self.waiting.load(Relaxed) >= self.queue {
             return Err(Box::new(job));
         }
+        self.enqueue(job);
+        Ok(())
+    }
+
+    /// Queues something to be run as a handler is. There is no bound: who calls this answers for it.
+    pub(crate) fn call(&self, call: Box<dyn FnOnce() + Send>) {
+        self.enqueue(Job::Call(call));
+    }
+
+    fn enqueue(&self, job: Job) {
         self.waiting.fetch_add(1, Relaxed);
         let mut ready = lock(&self.ready);
         let first = ready.is_empty();
@@ -101,7 +155,6 @@ impl Shared {
         if first {
             self.wake_turn();
         }
-        Ok(())
     }
 
     pub(crate) fn is_draining(&self) -> bool {
@@ -112,6 +165,23 @@ impl Shared {
     pub(crate) fn interrupt(&self) {
         self.interrupted.store(true, Release);
         self.wake_turn();
+    }
+
+    /// Keeps something until the reactor has stopped.
+    pub(crate) fn keep(&self, token: Arc<OnDrop>) {
+        lock(&self.over).push(token);
+    }
+
+    /// Says that the reactor has stopped: nothing more will come.
+    pub(crate) fn stopped(&self) {
+        let over = std::mem::take(&mut *lock(&self.over));
+        drop(over);
+    }
+
+    /// Closes every connection now.
+    pub(crate) fn cut(&self) {
+        self.sweep.order_all(Order::Cut);
+        self.interrupt();
     }
 
     /// Called when a connection has ended, or a listening socket is closed.
@@ -135,6 +205,17 @@ impl Shared {
     fn wake_turn(&self) {
         if let Some(waker) = self.turn.get() {
             waker.wake_by_ref();
+        }
+    }
+}
+
+/// Runs something when it is dropped.
+pub(crate) struct OnDrop(pub(crate) Option<Box<dyn FnOnce() + Send + Sync>>);
+
+impl Drop for OnDrop {
+    fn drop(&mut self) {
+        if let Some(run) = self.0.take() {
+            run();
         }
     }
 }
@@ -171,10 +252,17 @@ impl Reactor {
         self.runtime.handle()
     }
 
-    /// Takes a turn: wakes the tasks that `done` puts into an empty list, then drives the runtime as `wait` says.
-    pub(crate) fn turn(&self, wait: Wait, done: &mut (dyn FnMut(&mut Vec<Waker>) + Send)) {
+    /// Takes a turn: wakes the tasks that `done` puts into an empty list, then drives the runtime as `wait`
+    /// says, or until `until`, if there is one, is true.
+    pub(crate) fn turn(
+        &self,
+        wait: Wait,
+        done: &mut (dyn FnMut(&mut Vec<Waker>) + Send),
+        mut until: Option<&mut (dyn FnMut(&mut Context<'_>) -> bool + Send)>,
+    ) {
         let mut owed = lock(&self.turn);
         let mut begun = false;
+        let _inside = Inside::enter();
         self.runtime.block_on(poll_fn(|cx| {
             if !begun {
                 begun = true;
@@ -193,7 +281,7 @@ impl Reactor {
             }
             let ready = self.shared.interrupted.swap(false, Acquire)
                 || !lock(&self.shared.ready).is_empty();
-            if ready {
+            if ready || until.as_mut().is_some_and(|until| until(cx)) {
                 Poll::Ready(())
             } else {
                 Poll::Pending
@@ -201,7 +289,12 @@ impl Reactor {
         }));
     }
 
-    /// The next exchange that is ready.
+    /// How many jobs are ready.
+    pub(crate) fn ready(&self) -> usize {
+        lock(&self.shared.ready).len()
+    }
+
+    /// The next job that is ready.
     pub(crate) fn next_job(&self) -> Option<Job> {
         lock(&self.shared.ready).pop_front()
     }
@@ -212,30 +305,14 @@ impl Reactor {
             // It may have been the last thing that a drain waited for.
             self.shared.connection_ended();
         }
-        if let Handler::Blocking(handler) = self.shared.app.handler(job.route) {
-            handler(job.exchange);
+        match job {
+            Job::Handle(exchange, route) => {
+                if let Handler::Blocking(handler) = &route.handler {
+                    handler(exchange);
+                }
+            }
+            Job::Call(call) => call(),
         }
-    }
-
-    pub(crate) fn is_slow(&self, route: u32) -> bool {
-        self.slow(route).is_some_and(|slow| slow.load(Relaxed) != 0)
-    }
-
-    pub(crate) fn mark_slow(&self, route: u32, penance: u32) {
-        if let Some(slow) = self.slow(route) {
-            slow.store(penance, Relaxed);
-        }
-    }
-
-    pub(crate) fn was_quick(&self, route: u32) {
-        if let Some(slow) = self.slow(route) {
-            // Fails at 0, which is where it should stay.
-            let _ = slow.fetch_update(Relaxed, Relaxed, |n| n.checked_sub(1));
-        }
-    }
-
-    fn slow(&self, route: u32) -> Option<&AtomicU32> {
-        self.shared.slow.get(route as usize)
     }
 
     pub(crate) fn interrupt(&self) {
@@ -246,12 +323,6 @@ impl Reactor {
     pub(crate) fn drain(&self) {
         self.shared.draining.store(true, SeqCst);
         self.shared.sweep.order_all(Order::Drain);
-        self.interrupt();
-    }
-
-    /// Closes every connection now.
-    pub(crate) fn cut(&self) {
-        self.shared.sweep.order_all(Order::Cut);
         self.interrupt();
     }
 

@@ -6,6 +6,9 @@
 //! take. When the client is gone the connection drops its half, and the handler learns it.
 
 use std::collections::VecDeque;
+use std::fs::File;
+use std::io;
+use std::os::unix::fs::FileExt as _;
 use std::sync::atomic::{
     AtomicBool,
     Ordering::{Acquire, Release},
@@ -38,8 +41,8 @@ pub(crate) struct Reply {
 #[derive(Debug, Default)]
 struct State {
     head: Option<Response<Body>>,
-    chunks: VecDeque<Bytes>,
-    /// Bytes in `chunks`.
+    chunks: VecDeque<Chunk>,
+    /// What `chunks` weigh, in bytes.
     queued: usize,
     end: Option<End>,
     /// The connection's half is dropped.
@@ -50,6 +53,70 @@ struct State {
     task: Option<Waker>,
     /// An async handler that waits for room.
     writer: Option<Waker>,
+    /// Whoever waits for the client to go.
+    watcher: Option<Waker>,
+}
+
+/// A piece of a body on its way.
+#[derive(Debug)]
+enum Chunk {
+    Bytes(Bytes),
+    File(FilePart),
+}
+
+impl Chunk {
+    /// The memory that it takes, now or when it is read.
+    fn weight(&self) -> usize {
+        match self {
+            Chunk::Bytes(bytes) => bytes.len(),
+            Chunk::File(part) => part.weight,
+        }
+    }
+}
+
+/// A part of a file, read as the client takes it.
+#[derive(Debug)]
+pub(crate) struct FilePart {
+    file: File,
+    offset: u64,
+    left: u64,
+    weight: usize,
+}
+
+impl FilePart {
+    /// How much of a file is read at once.
+    const PIECE: u64 = 64 << 10;
+
+    pub(crate) fn new(file: File, offset: u64, length: u64) -> Self {
+        FilePart {
+            file,
+            offset,
+            left: length,
+            weight: length.min(Self::PIECE) as usize,
+        }
+    }
+
+    /// The next piece. Reads the disk, where it is not cached.
+    fn read(&mut self) -> io::Result<Bytes> {
+        let mut piece = vec![0; self.left.min(Self::PIECE) as usize];
+        let n = loop {
+            match self.file.read_at(&mut piece, self.offset) {
+                Ok(0) => {
+                    return Err(io::Error::new(
+                        io::ErrorKind::UnexpectedEof,
+                        "the file has become shorter while it was sent",
+                    ));
+                }
+                Ok(n) => break n,
+                Err(e) if e.kind() == io::ErrorKind::Interrupted => {}
+                Err(e) => return Err(e),
+            }
+        };
+        piece.truncate(n);
+        self.offset += n as u64;
+        self.left -= n as u64;
+        Ok(piece.into())
+    }
 }
 
 /// How a streamed response ends.
@@ -107,10 +174,19 @@ impl Reply {
 
     /// Queues a piece of the body; never waits.
     pub(crate) fn push(&self, chunk: Bytes) {
+        self.push_chunk(Chunk::Bytes(chunk));
+    }
+
+    /// Queues a part of a file, which the reactor reads as the client takes it; never waits.
+    pub(crate) fn push_file(&self, part: FilePart) {
+        self.push_chunk(Chunk::File(part));
+    }
+
+    fn push_chunk(&self, chunk: Chunk) {
         self.put(|state| {
-            state.queued += chunk.len();
+            state.queued += chunk.weight();
             if let Some(conn) = &self.account {
-                conn.owe(chunk.len());
+                conn.owe(chunk.weight());
             }
             state.chunks.push_back(chunk);
         });
@@ -191,6 +267,18 @@ impl Reply {
     }
 }
 
+impl Reply {
+    /// Ready once the client has gone; wakes the last one who asked.
+    pub(crate) fn poll_gone(&self, cx: &mut Context<'_>) -> Poll<()> {
+        let mut state = lock(&self.state);
+        if state.gone {
+            return Poll::Ready(());
+        }
+        park(&mut state.watcher, cx);
+        Poll::Pending
+    }
+}
+
 /// The connection's half of a [`Reply`]. Dropping it tells the handler that nobody listens any more.
 #[derive(Debug)]
 pub(crate) struct Outlet {
@@ -227,9 +315,30 @@ impl Outlet {
     ) -> Poll<Option<Result<Piece, Aborted>>> {
         let mut state = lock(&self.reply.state);
         if let Some(chunk) = state.chunks.pop_front() {
-            state.queued -= chunk.len();
+            let weight = chunk.weight();
+            let bytes = match chunk {
+                Chunk::Bytes(bytes) => bytes,
+                Chunk::File(mut part) => {
+                    drop(state);
+                    let read = part.read();
+                    state = lock(&self.reply.state);
+                    match read {
+                        Ok(bytes) if part.left != 0 => {
+                            state.chunks.push_front(Chunk::File(part));
+                            return Poll::Ready(Some(Ok(Piece::Data(bytes))));
+                        }
+                        Ok(bytes) => bytes,
+                        Err(e) => {
+                            tracing::error!("cannot send the rest of a file: {e}");
+                            state.end = Some(End::Aborted);
+                            Bytes::new()
+                        }
+                    }
+                }
+            };
+            state.queued -= weight;
             if let Some(conn) = &self.reply.account {
-                conn.pay(chunk.len());
+                conn.pay(weight);
             }
             let writer = state.writer.take();
             let blocked = state.blocked != 0;
@@ -240,7 +349,7 @@ impl Outlet {
             if let Some(writer) = writer {
                 writer.wake();
             }
-            return Poll::Ready(Some(Ok(Piece::Data(chunk))));
+            return Poll::Ready(Some(Ok(Piece::Data(bytes))));
         }
         match state.end.take() {
             Some(End::Whole(trailers)) => {
@@ -293,15 +402,13 @@ impl Drop for Outlet {
             conn.pay(state.queued);
         }
         state.queued = 0;
-        let writer = state.writer.take();
+        let waiting = [state.writer.take(), state.watcher.take()];
         let blocked = state.blocked != 0;
         drop(state);
         drop((chunks, head));
         if blocked {
             self.reply.room.notify_all();
         }
-        if let Some(writer) = writer {
-            writer.wake();
-        }
+        waiting.into_iter().flatten().for_each(Waker::wake);
     }
 }

@@ -15,7 +15,8 @@ use crate::body::Body;
 use crate::conn::Conn;
 use crate::error::WriteError;
 use crate::limits::Limits;
-use crate::reply::Reply;
+use crate::reactor::is_inside;
+use crate::reply::{FilePart, Reply};
 use crate::sniff;
 
 pub(crate) use self::plain::plain;
@@ -95,14 +96,14 @@ impl ResponseWriter {
         }
     }
 
-    /// From here on a write that would wait is queued instead.
-    pub(crate) fn never_wait(&mut self) {
-        self.may_wait = false;
+    /// Whether a write may wait; else one that would is queued.
+    pub(crate) fn set_may_wait(&mut self, may_wait: bool) {
+        self.may_wait = may_wait;
     }
 
     /// Whether a write waits for a slow client. If not, what is written is queued.
     pub fn may_wait(&self) -> bool {
-        self.may_wait
+        self.may_wait && !is_inside()
     }
 
     /// The status that will be sent, or was.
@@ -261,6 +262,26 @@ impl ResponseWriter {
         self.push(data, true)
     }
 
+    /// Queues `length` bytes of a file from `offset` on. The reactor reads them as the client takes them,
+    /// never more than 64 KiB at once; never waits. A file that turns out shorter aborts the response.
+    ///
+    /// # Errors
+    /// As [`write`](Self::write).
+    pub(crate) fn queue_file(
+        &mut self,
+        file: std::fs::File,
+        offset: u64,
+        length: u64,
+    ) -> Result<(), WriteError> {
+        self.begin_write(usize::try_from(length).unwrap_or(usize::MAX))?;
+        if self.head_request || length == 0 {
+            return Ok(());
+        }
+        self.send_buffered(false)?;
+        self.reply.push_file(FilePart::new(file, offset, length));
+        Ok(())
+    }
+
     /// Whether a write of `len` bytes only copies them, so that it cannot wait.
     pub fn fits(&self, len: usize) -> bool {
         let hold = if self.stage == Stage::Open {
@@ -350,7 +371,7 @@ impl ResponseWriter {
 
     fn push(&mut self, data: Bytes, last: bool) -> Result<(), WriteError> {
         self.reply.push(data);
-        if self.may_wait && !(last && self.is_all_written()) {
+        if self.may_wait() && !(last && self.is_all_written()) {
             self.reply.wait_room(self.write_ahead, self.write_timeout)
         } else {
             Ok(())
@@ -408,5 +429,10 @@ impl ResponseWriter {
             return Poll::Ready(Ok(()));
         }
         self.reply.poll_room(cx, self.write_ahead)
+    }
+
+    /// Waits, as a future, until the client has gone, or its connection gives the exchange up.
+    pub fn poll_gone(&mut self, cx: &mut Context<'_>) -> Poll<()> {
+        self.reply.poll_gone(cx)
     }
 }

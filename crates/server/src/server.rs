@@ -1,30 +1,32 @@
 //! A server: what it serves, where it listens, how it starts and stops.
 
 use std::fmt;
-use std::sync::Arc;
-use std::sync::Mutex;
+use std::sync::{Arc, Mutex, Weak};
 use std::time::{Duration, Instant};
 
+use oxbridge_mux::RegisterError;
 use tokio::sync::Semaphore;
 
-use crate::app::App;
+use crate::app::{App, Handler, Table};
 use crate::builder::Builder;
 use crate::conn::Conn;
 use crate::connection;
 use crate::crew::{Crew, Host};
+use crate::driver::{Driver, TurnError, Turned};
 use crate::error::{StartError, StartKind};
+use crate::exchange::Exchange;
 use crate::limits::Limits;
 use crate::listen::{
     Bind, ListenOptions, Listener, LocalAddr, TokioListener, is_exhausted, is_transient,
 };
 use crate::memory;
-use crate::reactor::{Reactor, Shared};
+use crate::reactor::{OnDrop, Reactor, Shared, is_inside};
 use crate::sync::lock;
 use crate::tls::TlsAcceptor;
 
 /// Everything a server needs to start; the builder fills it in.
 pub(crate) struct Plan {
-    pub(crate) app: App,
+    pub(crate) table: Table,
     pub(crate) binds: Vec<Bind>,
     pub(crate) listen: ListenOptions,
     pub(crate) limits: Limits,
@@ -33,6 +35,30 @@ pub(crate) struct Plan {
     pub(crate) reactors: usize,
     pub(crate) threads: usize,
     pub(crate) queue: usize,
+    pub(crate) driven: bool,
+}
+
+/// Who takes the turns of a reactor.
+#[derive(Clone)]
+enum Engine {
+    Crew(Arc<Crew>),
+    Driver(Arc<Driver>),
+}
+
+impl Engine {
+    fn reactor(&self) -> &Reactor {
+        match self {
+            Engine::Crew(crew) => crew.reactor(),
+            Engine::Driver(driver) => driver.reactor(),
+        }
+    }
+
+    fn is_aboard(&self) -> bool {
+        match self {
+            Engine::Crew(crew) => crew.is_aboard(),
+            Engine::Driver(driver) => driver.is_aboard(),
+        }
+    }
 }
 
 /// A running server.
@@ -41,7 +67,8 @@ pub(crate) struct Plan {
 /// methods; a handler must not wait for its own server to stop, so it calls
 /// [`begin_stop`](Self::begin_stop).
 pub struct Server {
-    crews: Vec<Arc<Crew>>,
+    app: Arc<App>,
+    engines: Vec<Engine>,
     addresses: Vec<LocalAddr>,
     tls: Option<TlsAcceptor>,
     acceptors: Mutex<Vec<tokio::task::AbortHandle>>,
@@ -61,20 +88,23 @@ impl Server {
             listeners.extend(bind.bind(&plan.listen)?);
         }
         let addresses = listeners.iter().map(|l| l.local_addr().clone()).collect();
-        let (app, limits) = (Arc::new(plan.app), Arc::new(plan.limits));
+        let (app, limits) = (Arc::new(App::new(plan.table)), Arc::new(plan.limits));
         let permits = limits
             .max_connections
             .map(|max| Arc::new(Semaphore::new(max.min(Semaphore::MAX_PERMITS))));
         let io = |what| move |e| StartError(StartKind::Io(what, e));
         let mut server = Server {
-            crews: Vec::new(),
+            app: app.clone(),
+            engines: Vec::new(),
             addresses,
             tls: plan.tls.clone(),
             acceptors: Mutex::default(),
             deadline: Mutex::default(),
         };
-        for number in 0..plan.reactors {
-            let shared = Shared::new(app.clone(), limits.clone(), plan.queue);
+        // One thread at a time takes turns, and it cannot wait on two reactors.
+        let reactors = if plan.driven { 1 } else { plan.reactors };
+        for number in 0..reactors {
+            let shared = Shared::new(app.clone(), limits.clone(), plan.queue, plan.driven);
             let reactor = Reactor::new(shared.clone()).map_err(io("make an event loop"))?;
             let enter = reactor.handle().enter();
             for listener in &listeners {
@@ -90,6 +120,10 @@ impl Server {
             }
             tokio::spawn(sweep(shared));
             drop(enter);
+            if plan.driven {
+                server.engines.push(Engine::Driver(Driver::new(reactor)));
+                break;
+            }
             let crew = Crew::start(
                 reactor,
                 plan.host.clone(),
@@ -97,7 +131,7 @@ impl Server {
                 &format!("oxbridge-{number}"),
             )
             .map_err(io("start a thread"))?;
-            server.crews.push(crew);
+            server.engines.push(Engine::Crew(crew));
         }
         Ok(server)
     }
@@ -134,17 +168,17 @@ impl Server {
 
     /// How many connections are open.
     pub fn connections(&self) -> usize {
-        self.crews
+        self.engines
             .iter()
-            .map(|crew| crew.reactor().shared().sweep.len())
+            .map(|engine| engine.reactor().shared().sweep.len())
             .sum()
     }
 
     /// How many exchanges are alive: begun, and their writer not dropped yet.
     pub fn exchanges(&self) -> usize {
-        self.crews
+        self.engines
             .iter()
-            .map(|crew| Arc::strong_count(&crew.reactor().shared().live) - 1)
+            .map(|engine| Arc::strong_count(&engine.reactor().shared().live) - 1)
             .sum()
     }
 
@@ -163,14 +197,14 @@ impl Server {
         for acceptor in lock(&self.acceptors).drain(..) {
             acceptor.abort();
         }
-        for crew in &self.crews {
-            let reactor = crew.reactor();
+        for engine in &self.engines {
+            let reactor = engine.reactor();
             reactor.drain();
-            let watched = Arc::downgrade(crew);
+            let watched = Arc::downgrade(reactor.shared());
             reactor.handle().spawn(async move {
                 tokio::time::sleep_until(deadline.into()).await;
-                if let Some(crew) = watched.upgrade() {
-                    crew.reactor().cut();
+                if let Some(shared) = watched.upgrade() {
+                    shared.cut();
                 }
             });
         }
@@ -188,15 +222,125 @@ impl Server {
         self.wait_until(None);
     }
 
-    /// Waits at most until `deadline`; says whether the server has stopped.
+    /// Waits at most until `deadline`; says whether the server has stopped. A driven server's turns are
+    /// taken meanwhile, unless another thread takes them.
     pub fn wait_until(&self, deadline: Option<Instant>) -> bool {
-        self.crews.iter().all(|crew| crew.wait_ended(deadline))
+        self.engines.iter().all(|engine| match engine {
+            Engine::Crew(crew) => crew.wait_ended(deadline),
+            Engine::Driver(driver) => driver.wait_ended(deadline),
+        })
+    }
+
+    /// Whether the calling thread runs a handler of this server, or is inside its reactor: it must not
+    /// wait for the server to stop.
+    pub fn is_inside(&self) -> bool {
+        is_inside() || self.engines.iter().any(Engine::is_aboard)
+    }
+
+    /// Takes a turn of a [driven](crate::Builder::driven) server: drives its connections until handlers
+    /// have run on this thread and their answers are on their way, or something else of [`Turned`] has
+    /// come about, or `timeout` is over (none waits without a bound, zero does what is ready).
+    ///
+    /// # Errors
+    /// [`TurnError`]. One thread at a time takes turns.
+    pub fn turn(&self, timeout: Option<Duration>) -> Result<Turned, TurnError> {
+        self.driver()?.turn(timeout)
+    }
+
+    /// Makes turns of a driven server end when `fd` is readable too: the descriptor of the host's own
+    /// event loop. A duplicate is kept until another one, or none, is watched.
+    ///
+    /// # Errors
+    /// As [`turn`](Self::turn); or, inside, what the system says to the descriptor.
+    pub fn watch(
+        &self,
+        fd: Option<std::os::fd::BorrowedFd<'_>>,
+    ) -> Result<std::io::Result<()>, TurnError> {
+        self.driver()?.watch(fd)
+    }
+
+    /// Ends the turn under way on another thread, or the next one. For driven servers; does nothing to
+    /// others.
+    pub fn wake(&self) {
+        if let Ok(driver) = self.driver() {
+            driver.wake();
+        }
+    }
+
+    fn driver(&self) -> Result<&Driver, TurnError> {
+        match self.engines.first() {
+            Some(Engine::Driver(driver)) => Ok(driver),
+            _ => Err(TurnError::NotDriven),
+        }
+    }
+
+    /// Calls `f` once, when the server has stopped or is dropped; on any thread, so it must be quick.
+    pub fn on_stop(&self, f: impl FnOnce() + Send + Sync + 'static) {
+        let token = Arc::new(OnDrop(Some(Box::new(f))));
+        for engine in &self.engines {
+            engine.reactor().shared().keep(token.clone());
+        }
+    }
+
+    /// What runs work as handlers run.
+    pub fn runner(&self) -> Runner {
+        Runner(self.engines.first().map_or_else(Weak::new, |engine| {
+            Arc::downgrade(engine.reactor().shared())
+        }))
+    }
+
+    /// As [`Builder::blocking_exchange`], for requests from now on.
+    ///
+    /// # Errors
+    /// As there.
+    pub fn blocking_exchange<H>(
+        &self,
+        pattern: &str,
+        handler: H,
+        location: String,
+    ) -> Result<(), RegisterError>
+    where
+        H: Fn(Exchange) + Send + Sync + 'static,
+    {
+        self.app
+            .add(pattern, Handler::Blocking(Box::new(handler)), location)
+    }
+
+    /// As [`Builder::inline_exchange`], for requests from now on.
+    ///
+    /// # Errors
+    /// As there.
+    pub fn inline_exchange<H>(
+        &self,
+        pattern: &str,
+        handler: H,
+        location: String,
+    ) -> Result<(), RegisterError>
+    where
+        H: Fn(Exchange) + Send + Sync + 'static,
+    {
+        self.app
+            .add(pattern, Handler::Inline(Box::new(handler)), location)
     }
 }
 
 impl Drop for Server {
     fn drop(&mut self) {
         self.begin_stop(Duration::ZERO);
+    }
+}
+
+/// Runs work as the handlers of a server run: on a thread of its crew, or in a turn of the host's. Any
+/// thread may use it; it does not keep the server alive.
+#[derive(Clone, Debug)]
+pub struct Runner(Weak<Shared>);
+
+impl Runner {
+    /// Runs `work` soon, once. It is dropped without having run when the server has stopped before.
+    pub fn run(&self, work: Box<dyn FnOnce() + Send>) {
+        if let Some(shared) = self.0.upgrade() {
+            shared.call(work);
+        }
     }
 }
 

@@ -15,7 +15,7 @@ use http::{HeaderValue, Method, Request as HttpRequest, Response, StatusCode, Ve
 use hyper::body::{Body as _, Incoming};
 use oxbridge_mux::{Lookup, PathValues, Pattern};
 
-use crate::app::{Handler, ResponseFuture};
+use crate::app::{Handler, ResponseFuture, Route};
 use crate::body::Body;
 use crate::conn::{Conn, Underway};
 use crate::exchange::Exchange;
@@ -53,7 +53,7 @@ impl hyper::service::Service<HttpRequest<Incoming>> for Service {
 
 /// What the path leads to.
 enum Found {
-    Route(u32, Pattern, PathValues),
+    Route(Arc<Route>, Pattern, PathValues),
     Answer(Response<Body>),
 }
 
@@ -83,7 +83,7 @@ impl Service {
             limits.body_timeout,
         );
         let request = Request::new(parts, body, pattern, values);
-        if ahead && !matches!(self.shared.app.handler(route), Handler::Async(_)) {
+        if ahead && !matches!(route.handler, Handler::Async(_)) {
             return State::Gathering(Box::new(Gathering {
                 shared: self.shared.clone(),
                 request: Some(request),
@@ -120,14 +120,13 @@ impl Service {
         } else {
             path
         };
-        match self
-            .shared
-            .app
+        let table = self.shared.app.table();
+        match table
             .mux()
             .lookup(method.as_str(), host(uri, headers), path, uri.query())
         {
             Lookup::Found(found) => {
-                let route = *found.value;
+                let route = found.value.clone();
                 let pattern = found.pattern.clone();
                 Found::Route(route, pattern, found.into_values())
             }
@@ -168,8 +167,8 @@ fn excess(parts: &http::request::Parts, limits: &Limits) -> Option<StatusCode> {
 }
 
 /// Runs the handler, or queues the exchange for a thread that will.
-fn start(shared: &Arc<Shared>, request: Request, route: u32) -> State {
-    match shared.app.handler(route) {
+fn start(shared: &Arc<Shared>, request: Request, route: Arc<Route>) -> State {
+    match &route.handler {
         Handler::Async(handler) => match catch_unwind(AssertUnwindSafe(|| handler(request))) {
             Ok(future) => State::Future(future),
             Err(_) => State::Done(Some(plain(StatusCode::INTERNAL_SERVER_ERROR, false))),
@@ -183,8 +182,11 @@ fn start(shared: &Arc<Shared>, request: Request, route: u32) -> State {
         }
         Handler::Blocking(_) => {
             let head_request = *request.method() == Method::HEAD;
-            let (exchange, outlet) = exchange(shared, request);
-            match shared.submit(Job { exchange, route }) {
+            let (mut exchange, outlet) = exchange(shared, request);
+            if shared.driven {
+                exchange.never_wait();
+            }
+            match shared.submit(Job::Handle(exchange, route)) {
                 Ok(()) => State::Waiting(Some(outlet)),
                 Err(job) => {
                     drop(outlet);

@@ -4,6 +4,8 @@
 //! parser where request smuggling lives. A message that it rejects is kept from hyper: hyper sees the
 //! end of the stream, and the connection's task answers with the guard's verdict.
 
+mod quiet;
+
 use std::io;
 use std::pin::Pin;
 use std::sync::Arc;
@@ -17,12 +19,14 @@ use tokio_rustls::server::TlsStream;
 use crate::conn::Conn;
 use crate::guard::{Guard, Reject};
 
+pub(crate) use self::quiet::Quiet;
+
 /// A socket, plain or in TLS.
 pub(crate) enum Socket {
-    Tcp(TcpStream),
-    Unix(UnixStream),
-    TlsTcp(Box<TlsStream<TcpStream>>),
-    TlsUnix(Box<TlsStream<UnixStream>>),
+    Tcp(Quiet<TcpStream>),
+    Unix(Quiet<UnixStream>),
+    TlsTcp(Box<TlsStream<Quiet<TcpStream>>>),
+    TlsUnix(Box<TlsStream<Quiet<UnixStream>>>),
 }
 
 /// Calls the same method on whichever socket it is.

@@ -45,7 +45,10 @@ impl Crew {
                 matches!(&last, Some((worker, b)) if *b == beat && Arc::ptr_eq(worker, &leader));
             quiet = if same && beat % 2 == 0 { quiet + 1 } else { 0 };
             if same && beat % 2 == 1 {
-                self.reactor.mark_slow(leader.route.load(Relaxed), SLOW);
+                let route = leader.route.load(Relaxed);
+                if let Some(route) = self.reactor.shared().app.table().route(route) {
+                    route.mark_slow(SLOW);
+                }
                 self.promote_from(&leader);
                 last = None;
                 continue;
@@ -81,7 +84,7 @@ impl Crew {
     fn pilot(&self) {
         while lock(&self.deck).leader.is_none() {
             self.reactor
-                .turn(Wait::Pilot, &mut |owed| self.take_done(owed));
+                .turn(Wait::Pilot, &mut |owed| self.take_done(owed), None);
             let mut roster = lock(&self.roster);
             if lock(&self.deck).leader.is_some() {
                 // A thread has relieved us meanwhile; it looks at what is ready, not at the backlog.

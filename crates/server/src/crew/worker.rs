@@ -47,10 +47,12 @@ impl Worker {
     }
 }
 
-/// The seat of a worker thread, so that code deep inside a handler finds it.
-struct Seat {
-    crew: Arc<Crew>,
-    worker: Arc<Worker>,
+/// The seat of a thread that runs handlers, so that code deep inside a handler finds it.
+enum Seat {
+    /// A thread of a crew.
+    Crew(Arc<Crew>, Arc<Worker>),
+    /// A thread of the host's own, which takes the turns; the wake-ups that the next one owes.
+    Driver(Arc<Mutex<Vec<Waker>>>),
 }
 
 thread_local! {
@@ -59,42 +61,63 @@ thread_local! {
     static HANDLING: Cell<bool> = const { Cell::new(false) };
 }
 
-/// Gives this thread its seat, until the guard is dropped.
-pub(super) fn sit_down(crew: Arc<Crew>, worker: Arc<Worker>) -> impl Drop {
-    struct Seated;
-    impl Drop for Seated {
-        fn drop(&mut self) {
-            SEAT.with_borrow_mut(Option::take);
-        }
+/// Gives this thread its seat in a crew, until the guard is dropped.
+pub(super) fn sit_down(crew: Arc<Crew>, worker: Arc<Worker>) -> Seated {
+    take_seat(Seat::Crew(crew, worker))
+}
+
+/// Makes what handlers on this thread wake wait in `owed`, until the guard is dropped.
+pub(crate) fn sit_at_the_wheel(owed: Arc<Mutex<Vec<Waker>>>) -> (Handling, Seated) {
+    (handling(), take_seat(Seat::Driver(owed)))
+}
+
+fn take_seat(seat: Seat) -> Seated {
+    Seated(SEAT.replace(Some(seat)))
+}
+
+/// Gives the thread back the seat that it had before, when dropped.
+#[must_use]
+pub(crate) struct Seated(Option<Seat>);
+
+impl Drop for Seated {
+    fn drop(&mut self) {
+        SEAT.set(self.0.take());
     }
-    SEAT.set(Some(Seat { crew, worker }));
-    Seated
 }
 
 /// Marks that this thread runs a handler outside the reactor, until the guard is dropped.
-pub(super) fn handling() -> impl Drop {
-    struct Handling;
-    impl Drop for Handling {
-        fn drop(&mut self) {
-            HANDLING.set(false);
-        }
+pub(super) fn handling() -> Handling {
+    Handling(HANDLING.replace(true))
+}
+
+/// Gives the thread back the mark that it had before, when dropped.
+#[must_use]
+pub(crate) struct Handling(bool);
+
+impl Drop for Handling {
+    fn drop(&mut self) {
+        HANDLING.set(self.0);
     }
-    HANDLING.set(true);
-    Handling
 }
 
 /// Wakes a connection's task. On the leader, while it runs a batch, that waits for the next turn: then
 /// it happens inside the runtime and costs no system call.
 pub(crate) fn wake(task: Waker) {
     let direct = if HANDLING.get() {
-        SEAT.with_borrow(|seat| {
-            let Some(seat) = seat else { return Some(task) };
-            let mut deck = lock(&seat.crew.deck);
-            if seat.worker.leads.load(Relaxed) {
-                deck.done.push(task);
+        SEAT.with_borrow(|seat| match seat {
+            None => Some(task),
+            Some(Seat::Driver(owed)) => {
+                lock(owed).push(task);
                 None
-            } else {
-                Some(task)
+            }
+            Some(Seat::Crew(crew, worker)) => {
+                let mut deck = lock(&crew.deck);
+                if worker.leads.load(Relaxed) {
+                    deck.done.push(task);
+                    None
+                } else {
+                    Some(task)
+                }
             }
         })
     } else {
@@ -112,10 +135,22 @@ pub(crate) fn step_down() {
         return;
     }
     SEAT.with_borrow(|seat| {
-        if let Some(seat) = seat
-            && seat.worker.leads.load(Acquire)
+        if let Some(Seat::Crew(crew, worker)) = seat
+            && worker.leads.load(Acquire)
         {
-            seat.crew.promote_from(&seat.worker);
+            crew.promote_from(worker);
         }
     });
+}
+
+/// Whether this thread sits in this crew.
+pub(super) fn sits_with(crew: &Crew) -> bool {
+    SEAT.with_borrow(
+        |seat| matches!(seat, Some(Seat::Crew(own, _)) if std::ptr::eq(&raw const **own, crew)),
+    )
+}
+
+/// Whether this thread takes the turns of the driver that `owed` belongs to, and runs its handlers now.
+pub(crate) fn sits_at(owed: &Arc<Mutex<Vec<Waker>>>) -> bool {
+    SEAT.with_borrow(|seat| matches!(seat, Some(Seat::Driver(own)) if Arc::ptr_eq(own, owed)))
 }

@@ -3,7 +3,8 @@
 use std::fmt::Write as _;
 use std::fs::File;
 use std::hash::{BuildHasher as _, RandomState};
-use std::io::{self, Read as _, Seek as _, SeekFrom};
+use std::io;
+use std::os::unix::fs::FileExt as _;
 use std::path::Path;
 
 use bytes::Bytes;
@@ -106,52 +107,57 @@ impl Content {
         path: &Path,
     ) -> Result<(), FileError> {
         match &self.kind {
-            Kind::Whole => self.copy(response, file, path, 0, self.size),
-            Kind::Part(part) => self.copy(response, file, path, part.first, part.length()),
+            Kind::Whole => copy(response, file, path, 0, self.size),
+            Kind::Part(part) => copy(response, file, path, part.first, part.length()),
             Kind::Parts { parts, end, .. } => {
                 for (head, part) in parts {
                     response.write(head.as_bytes())?;
-                    self.copy(response, file, path, part.first, part.length())?;
+                    copy(response, file, path, part.first, part.length())?;
                 }
                 Ok(response.write(end.as_bytes())?)
             }
         }
     }
+}
 
-    /// Writes `length` bytes of the file from `first` on. Waits for the client where it is slow.
-    fn copy(
-        &self,
-        response: &mut ResponseWriter,
-        mut file: &File,
-        path: &Path,
-        first: u64,
-        length: u64,
-    ) -> Result<(), FileError> {
-        file.seek(SeekFrom::Start(first))
-            .map_err(|e| FileError::from_io(path, e))?;
-        let mut left = length;
-        while left > 0 {
-            let wanted = left.min(PIECE);
-            let piece = read(file, wanted).map_err(|e| FileError::from_io(path, e))?;
-            let got = piece.len() as u64;
-            left -= got;
-            response.write_bytes(Bytes::from(piece))?;
-            if got < wanted {
-                return Err(FileError::Shrunk {
-                    path: path.to_owned(),
-                    was: self.size,
-                    end: first + length - left,
-                });
-            }
-        }
-        Ok(())
+/// Writes `length` bytes of the file from `first` on. Waits for the client where it is slow, or leaves
+/// it to the reactor to read on as the client takes it where nothing may wait.
+pub(super) fn copy(
+    response: &mut ResponseWriter,
+    file: &File,
+    path: &Path,
+    first: u64,
+    length: u64,
+) -> Result<(), FileError> {
+    let failed = |e| FileError::from_io(path, e);
+    if !response.may_wait() {
+        let file = file.try_clone().map_err(failed)?;
+        return Ok(response.queue_file(file, first, length)?);
     }
+    let end = first.saturating_add(length);
+    let mut at = first;
+    while at < end {
+        let wanted = (end - at).min(PIECE);
+        let piece = read_at(file, at, wanted).map_err(failed)?;
+        let got = piece.len() as u64;
+        at += got;
+        response.write_bytes(Bytes::from(piece))?;
+        if got < wanted {
+            return Err(FileError::Shrunk {
+                path: path.to_owned(),
+                was: end,
+                end: at,
+            });
+        }
+    }
+    Ok(())
 }
 
 /// The Content-Type of a file, just opened: by its name, else by its first bytes.
 pub(super) fn content_type(file: &File, path: &Path) -> Result<HeaderValue, FileError> {
     let Some(named) = mime_guess::from_path(path).first_raw() else {
-        let start = read(file, sniff::PREFIX as u64).map_err(|e| FileError::from_io(path, e))?;
+        let start =
+            read_at(file, 0, sniff::PREFIX as u64).map_err(|e| FileError::from_io(path, e))?;
         return Ok(HeaderValue::from_static(sniff::content_type(&start)));
     };
     let plain = HeaderValue::from_static(named);
@@ -162,10 +168,20 @@ pub(super) fn content_type(file: &File, path: &Path) -> Result<HeaderValue, File
     Ok(HeaderValue::try_from(format!("{named}; charset=utf-8")).unwrap_or(plain))
 }
 
-/// The next `length` bytes; fewer only at the end of the file. `length` is at most a piece.
-fn read(file: &File, length: u64) -> io::Result<Vec<u8>> {
-    let mut bytes = Vec::with_capacity(length as usize);
-    file.take(length).read_to_end(&mut bytes)?;
+/// `length` bytes from `offset` on; fewer only at the end of the file. `length` is at most a piece. The
+/// file's own position is neither used nor moved: a descriptor may be shared.
+fn read_at(file: &File, offset: u64, length: u64) -> io::Result<Vec<u8>> {
+    let mut bytes = vec![0; length as usize];
+    let mut filled = 0;
+    while filled < bytes.len() {
+        match file.read_at(&mut bytes[filled..], offset + filled as u64) {
+            Ok(0) => break,
+            Ok(n) => filled += n,
+            Err(e) if e.kind() == io::ErrorKind::Interrupted => {}
+            Err(e) => return Err(e),
+        }
+    }
+    bytes.truncate(filled);
     Ok(bytes)
 }
 

@@ -5,6 +5,7 @@ use std::task::{Context, Poll};
 
 use bytes::{Bytes, BytesMut};
 
+use crate::app::Route;
 use crate::reactor::Shared;
 use crate::request::Request;
 use crate::response::plain;
@@ -15,7 +16,7 @@ use crate::service::{State, start};
 pub(super) struct Gathering {
     pub(super) shared: Arc<Shared>,
     pub(super) request: Option<Request>,
-    pub(super) route: u32,
+    pub(super) route: Arc<Route>,
     pub(super) arrived: BytesMut,
 }
 
@@ -64,6 +65,6 @@ impl Gathering {
             return Poll::Pending;
         };
         request.body_mut().unread(arrived);
-        Poll::Ready(start(&self.shared, request, self.route))
+        Poll::Ready(start(&self.shared, request, self.route.clone()))
     }
 }

@@ -1,0 +1,178 @@
+//! What a client may use.
+
+use std::time::Duration;
+
+use oxbridge::Limits;
+
+use crate::config::{change, oxb_config};
+use crate::entry::{entry, put};
+use crate::status::oxb_status::{self, *};
+
+/// For `OXB_LIMIT_BODY_BYTES` and `OXB_LIMIT_CONNECTIONS`: no limit.
+pub const OXB_UNLIMITED: u64 = u64::MAX;
+
+/// A limit on what a client, or all of them together, may use.
+#[repr(i32)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum oxb_limit {
+    /// Bytes of a request head; past it 431. 8192 and more; default 65536.
+    OXB_LIMIT_HEAD_BYTES = 1,
+    /// Bytes of a request target; past it 414. Default 16384.
+    OXB_LIMIT_TARGET_BYTES = 2,
+    /// Header fields of a request; past it 431. Default 100.
+    OXB_LIMIT_HEADERS = 3,
+    /// Bytes of a request body; past it 413. Default `OXB_UNLIMITED`, since bodies stream.
+    OXB_LIMIT_BODY_BYTES = 4,
+    /// A body up to this many bytes is read before its callback runs, so that a slow client holds no
+    /// thread. 0 starts every callback at once. Default 65536.
+    OXB_LIMIT_BUFFER_BODY = 5,
+    /// Bytes that may be written ahead of a slow client before a write waits. Default 262144.
+    OXB_LIMIT_WRITE_AHEAD = 6,
+    /// Milliseconds for a request head, from its first byte or the accept to its end, and for a TLS
+    /// handshake. Default 10000.
+    OXB_LIMIT_HEADER_TIMEOUT = 7,
+    /// Milliseconds without a byte of a body that somebody waits for. Default 30000.
+    OXB_LIMIT_BODY_TIMEOUT = 8,
+    /// Milliseconds that a connection may stay without a request. Default 75000.
+    OXB_LIMIT_KEEP_ALIVE_TIMEOUT = 9,
+    /// Milliseconds in which a client takes none of the bytes that are due to it. Default 60000.
+    OXB_LIMIT_WRITE_TIMEOUT = 10,
+    /// Open connections; past it new ones wait. Default `OXB_UNLIMITED`.
+    OXB_LIMIT_CONNECTIONS = 11,
+    /// Concurrent streams of an HTTP/2 connection (RFC 9113 §5.1.2). Default 128.
+    OXB_LIMIT_H2_STREAMS = 12,
+    /// Streams that an HTTP/2 client may reset before they are handled; past it the connection ends
+    /// (CVE-2023-44487). Default 20.
+    OXB_LIMIT_H2_RESETS = 13,
+}
+
+use oxb_limit::*;
+
+const ALL: [oxb_limit; 13] = [
+    OXB_LIMIT_HEAD_BYTES,
+    OXB_LIMIT_TARGET_BYTES,
+    OXB_LIMIT_HEADERS,
+    OXB_LIMIT_BODY_BYTES,
+    OXB_LIMIT_BUFFER_BODY,
+    OXB_LIMIT_WRITE_AHEAD,
+    OXB_LIMIT_HEADER_TIMEOUT,
+    OXB_LIMIT_BODY_TIMEOUT,
+    OXB_LIMIT_KEEP_ALIVE_TIMEOUT,
+    OXB_LIMIT_WRITE_TIMEOUT,
+    OXB_LIMIT_CONNECTIONS,
+    OXB_LIMIT_H2_STREAMS,
+    OXB_LIMIT_H2_RESETS,
+];
+
+/// The smallest bound on a head: what any client's own request may need.
+const LEAST_HEAD: u64 = 8192;
+
+fn limit(number: i32) -> Result<oxb_limit, oxb_status> {
+    ALL.into_iter()
+        .find(|limit| *limit as i32 == number)
+        .ok_or(OXB_ERR_ARG)
+}
+
+fn set(limits: &mut Limits, limit: oxb_limit, value: u64) -> Result<(), oxb_status> {
+    let bounded = || (value != OXB_UNLIMITED).then_some(value);
+    let count = || usize::try_from(value).map_err(|_| OXB_ERR_ARG);
+    // No bound, or a time of nothing, would be a server that hangs or one that nobody can talk to.
+    let positive = |value: u64| {
+        if value == 0 {
+            Err(OXB_ERR_ARG)
+        } else {
+            Ok(value)
+        }
+    };
+    let time = || positive(value).map(Duration::from_millis);
+    match limit {
+        OXB_LIMIT_HEAD_BYTES if value < LEAST_HEAD => return Err(OXB_ERR_ARG),
+        OXB_LIMIT_HEAD_BYTES => limits.max_head_bytes = count()?,
+        OXB_LIMIT_TARGET_BYTES => {
+            positive(value)?;
+            limits.max_target_bytes = count()?;
+        }
+        OXB_LIMIT_HEADERS => {
+            positive(value)?;
+            limits.max_headers = count()?;
+        }
+        OXB_LIMIT_BODY_BYTES => limits.max_body = bounded(),
+        OXB_LIMIT_BUFFER_BODY => limits.buffer_body = count()?,
+        OXB_LIMIT_WRITE_AHEAD => limits.write_ahead = count()?,
+        OXB_LIMIT_HEADER_TIMEOUT => limits.header_timeout = time()?,
+        OXB_LIMIT_BODY_TIMEOUT => limits.body_timeout = time()?,
+        OXB_LIMIT_KEEP_ALIVE_TIMEOUT => limits.keep_alive_timeout = time()?,
+        OXB_LIMIT_WRITE_TIMEOUT => limits.write_timeout = time()?,
+        OXB_LIMIT_CONNECTIONS => {
+            positive(value)?;
+            limits.max_connections = match bounded() {
+                None => None,
+                Some(_) => Some(count()?),
+            };
+        }
+        OXB_LIMIT_H2_STREAMS => {
+            positive(value)?;
+            limits.h2_max_streams = u32::try_from(value).map_err(|_| OXB_ERR_ARG)?;
+        }
+        OXB_LIMIT_H2_RESETS => limits.h2_max_resets = count()?,
+    }
+    Ok(())
+}
+
+fn get(limits: &Limits, limit: oxb_limit) -> u64 {
+    // Whole milliseconds were set, and the defaults are seconds.
+    let time = |time: Duration| u64::try_from(time.as_millis()).unwrap_or(u64::MAX);
+    match limit {
+        OXB_LIMIT_HEAD_BYTES => limits.max_head_bytes as u64,
+        OXB_LIMIT_TARGET_BYTES => limits.max_target_bytes as u64,
+        OXB_LIMIT_HEADERS => limits.max_headers as u64,
+        OXB_LIMIT_BODY_BYTES => limits.max_body.unwrap_or(OXB_UNLIMITED),
+        OXB_LIMIT_BUFFER_BODY => limits.buffer_body as u64,
+        OXB_LIMIT_WRITE_AHEAD => limits.write_ahead as u64,
+        OXB_LIMIT_HEADER_TIMEOUT => time(limits.header_timeout),
+        OXB_LIMIT_BODY_TIMEOUT => time(limits.body_timeout),
+        OXB_LIMIT_KEEP_ALIVE_TIMEOUT => time(limits.keep_alive_timeout),
+        OXB_LIMIT_WRITE_TIMEOUT => time(limits.write_timeout),
+        OXB_LIMIT_CONNECTIONS => limits.max_connections.map_or(OXB_UNLIMITED, |n| n as u64),
+        OXB_LIMIT_H2_STREAMS => u64::from(limits.h2_max_streams),
+        OXB_LIMIT_H2_RESETS => limits.h2_max_resets as u64,
+    }
+}
+
+/// Sets a limit. `limit` is one of `oxb_limit`, which also tells the unit and range of `value`.
+///
+/// Threads: one thread at a time for one config.
+/// NULL: `OXB_ERR_ARG`.
+/// Returns: `OXB_OK`; `OXB_ERR_ARG` also for a limit that is none and a value out of its range (0, where
+/// not said otherwise).
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn oxb_config_limit(
+    config: *mut oxb_config,
+    limit: i32,
+    value: u64,
+) -> oxb_status {
+    let change_it = |config: &mut oxb_config| set(&mut config.limits, self::limit(limit)?, value);
+    // SAFETY: NULL, or a config that only this thread uses now.
+    unsafe { change(config, change_it) }
+}
+
+/// The value of a limit, one of `oxb_limit`.
+///
+/// Ownership: `out` is written on success.
+/// Threads: one thread at a time for one config.
+/// NULL: `OXB_ERR_ARG`.
+/// Returns: `OXB_OK`; `OXB_ERR_ARG` also for a limit that is none.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn oxb_config_get_limit(
+    config: *const oxb_config,
+    limit: i32,
+    out: *mut u64,
+) -> oxb_status {
+    entry(|| {
+        // SAFETY: NULL, or a config that only this thread uses now.
+        let config = unsafe { config.as_ref() }.ok_or(OXB_ERR_ARG)?;
+        let value = get(&config.limits, self::limit(limit)?);
+        // SAFETY: `out` is NULL or the caller's to be written.
+        unsafe { put(out, value) }
+    })
+}

@@ -1,0 +1,133 @@
+//! Exchanges: a request and the response that it is owed, behind a handle.
+//!
+//! The handle is a number, not a pointer: a stale, doubled, forged or foreign one is `OXB_ERR_STALE`.
+
+mod calling;
+mod ending;
+mod notify;
+
+use std::sync::Arc;
+
+use bytes::Bytes;
+use oxbridge::{Exchange, Request, ResponseWriter};
+use oxbridge_handles::Registry;
+
+use crate::site::Site;
+use crate::status::oxb_status;
+
+pub(crate) use self::calling::{enter_callback, finish};
+pub(crate) use self::ending::turn_away;
+use self::notify::Registered;
+
+/// A handle of an exchange: a number that says which one is meant. It may be copied, and used on any
+/// thread, by one call at a time: a second one at the same moment gets `OXB_ERR_BUSY`. Once the exchange
+/// has ended, the number is stale for ever: it is never given to another one.
+pub type oxb_exchange = u64;
+
+/// A number that no exchange has.
+pub const OXB_NO_EXCHANGE: u64 = 0;
+
+/// Every exchange that is alive in this process.
+pub(crate) static EXCHANGES: Registry<Entry, 24, 40> = Registry::new();
+
+/// What is behind a handle.
+pub(crate) struct Entry {
+    exchange: Exchange,
+    pub(crate) site: Arc<Site>,
+    /// Something of the response was set or written.
+    touched: bool,
+    notify: Option<Registered>,
+    pub(crate) lent: Option<Box<Lent>>,
+}
+
+/// A parameter of a query: its name and its value.
+pub(crate) type Parameter = (Box<str>, Box<str>);
+
+/// What was made for the caller to borrow; it stays until the exchange ends.
+#[derive(Default)]
+pub(crate) struct Lent {
+    pub(crate) target: Option<Box<str>>,
+    pub(crate) path: Option<Box<[u8]>>,
+    pub(crate) query: Option<Box<[Parameter]>>,
+    pub(crate) remote: Option<Box<str>>,
+    pub(crate) local: Option<Box<str>>,
+    pub(crate) body: Option<Bytes>,
+    /// What has come of a body that is to be whole.
+    pub(crate) gathered: Vec<u8>,
+}
+
+impl Entry {
+    pub(crate) fn request(&mut self) -> &mut Request {
+        self.exchange.request()
+    }
+
+    /// The request, and where to keep what is lent of it.
+    pub(crate) fn lend(&mut self) -> (&mut Request, &mut Lent) {
+        (
+            self.exchange.request(),
+            self.lent.get_or_insert_with(Box::default),
+        )
+    }
+
+    /// The response, which counts as touched from here on.
+    pub(crate) fn response(&mut self) -> &mut ResponseWriter {
+        self.touched = true;
+        self.exchange.response()
+    }
+
+    /// The response, just looked at.
+    pub(crate) fn peek(&mut self) -> &mut ResponseWriter {
+        self.exchange.response()
+    }
+
+    /// Both, for what needs them at the same time.
+    pub(crate) fn parts(&mut self) -> (&mut ResponseWriter, &mut Request) {
+        self.touched = true;
+        self.exchange.parts()
+    }
+}
+
+/// Gives an exchange a handle. If there is none left, the client gets 503.
+pub(crate) fn admit(exchange: Exchange, site: &Arc<Site>) -> Option<oxb_exchange> {
+    let entry = Entry {
+        exchange,
+        site: site.clone(),
+        touched: false,
+        notify: None,
+        lent: None,
+    };
+    match EXCHANGES.insert(site.id, entry) {
+        Ok(handle) => Some(handle),
+        Err(entry) => {
+            tracing::error!("too many exchanges are alive: one is turned away");
+            turn_away(entry.exchange);
+            None
+        }
+    }
+}
+
+/// Runs `call` with the exchange, alone.
+pub(crate) fn with<R>(
+    handle: oxb_exchange,
+    call: impl FnOnce(&mut Entry) -> Result<R, oxb_status>,
+) -> Result<R, oxb_status> {
+    let mut entry = EXCHANGES.acquire(handle)?;
+    entry.site.is_ours()?;
+    let notify = entry.notify.as_ref().map(|notify| notify.0.clone());
+    let result = call(&mut entry);
+    drop(entry);
+    if let Some(notify) = notify {
+        notify.look_again();
+    }
+    result
+}
+
+/// How many exchanges are alive in this process, of all servers: begun, and not ended. For programs that
+/// look for leaks.
+///
+/// Threads: any thread.
+/// Returns: the number.
+#[unsafe(no_mangle)]
+pub extern "C" fn oxb_live_exchanges() -> u64 {
+    EXCHANGES.len() as u64
+}

@@ -1,0 +1,149 @@
+//! How an exchange ends.
+
+use std::ffi::{CStr, c_char};
+
+use http::header::{CONTENT_TYPE, RETRY_AFTER};
+use http::{HeaderValue, StatusCode};
+use oxbridge::{Exchange, WriteError};
+
+use crate::entry::{entry, put};
+use crate::exchange::{EXCHANGES, Entry, oxb_exchange, with};
+use crate::response::plain_status;
+use crate::status::oxb_status::{self, *};
+use crate::text::oxb_bytes;
+
+/// Takes the exchange: its handle is stale from here on.
+fn take(handle: oxb_exchange) -> Result<Entry, oxb_status> {
+    let entry = EXCHANGES.acquire(handle)?;
+    entry.site.is_ours()?;
+    Ok(entry.take())
+}
+
+/// Answers 503: there is no room for this exchange.
+pub(crate) fn turn_away(mut exchange: Exchange) {
+    let mut answer = || -> Result<(), WriteError> {
+        let response = exchange.response();
+        response.set_status(StatusCode::SERVICE_UNAVAILABLE.as_u16())?;
+        response
+            .headers_mut()?
+            .insert(RETRY_AFTER, HeaderValue::from_static("1"));
+        response.write(b"Service Unavailable\n")?;
+        response.end()
+    };
+    // A client that has gone needs no answer.
+    let _ = answer();
+}
+
+/// Ends the exchange: the response is whole. Without a Content-Length a short one gets it now.
+///
+/// Ownership: the exchange ends; its handle is stale and what was borrowed from it is gone, also when
+/// this fails after `OXB_ERR_STALE` and `OXB_ERR_BUSY` are ruled out.
+/// Threads: any thread.
+/// Returns: `OXB_OK`; `OXB_ERR_LENGTH`: less was written than Content-Length says, and the client sees a
+/// response that was cut off; `OXB_ERR_BAD_HEADER`: Content-Length is no number, and the client gets 500;
+/// `OXB_ERR_STALE`, `OXB_ERR_BUSY`, `OXB_ERR_FORKED`.
+#[unsafe(no_mangle)]
+pub extern "C" fn oxb_exchange_end(exchange: oxb_exchange) -> oxb_status {
+    entry(|| Ok(take(exchange)?.exchange.end()?))
+}
+
+/// Ends the exchange with a failure: `status` and its reason as text if nothing was sent yet, else an end
+/// that the client can tell from a whole one.
+///
+/// `status` is 400 to 599.
+///
+/// Ownership: the exchange ends, as with `oxb_exchange_end`; not after `OXB_ERR_BAD_STATUS`.
+/// Threads: any thread.
+/// Returns: `OXB_OK`, `OXB_ERR_BAD_STATUS`, `OXB_ERR_STALE`, `OXB_ERR_BUSY`, `OXB_ERR_FORKED`.
+#[unsafe(no_mangle)]
+pub extern "C" fn oxb_exchange_refuse(exchange: oxb_exchange, status: u16) -> oxb_status {
+    entry(|| {
+        if !(400..600).contains(&status) {
+            return Err(OXB_ERR_BAD_STATUS);
+        }
+        let status = StatusCode::from_u16(status).map_err(|_| OXB_ERR_BAD_STATUS)?;
+        take(exchange)?.exchange.refuse(status);
+        Ok(())
+    })
+}
+
+/// Gives the response up: status 500 if nothing was sent yet, else an end that the client can tell from a
+/// whole one (a connection, or an HTTP/2 stream, that is cut).
+///
+/// Ownership: the exchange ends, as with `oxb_exchange_end`.
+/// Threads: any thread.
+/// Returns: `OXB_OK`, `OXB_ERR_STALE`, `OXB_ERR_BUSY`, `OXB_ERR_FORKED`.
+#[unsafe(no_mangle)]
+pub extern "C" fn oxb_exchange_abort(exchange: oxb_exchange) -> oxb_status {
+    entry(|| {
+        take(exchange)?.exchange.response().abort();
+        Ok(())
+    })
+}
+
+/// Answers in one call: status, Content-Type, body, end. For languages in which calls are dear.
+///
+/// Headers that were set before are sent too. `status` is 200 to 999.
+///
+/// Ownership: `content_type` and `body` are borrowed until this returns. The exchange ends, as with
+/// `oxb_exchange_end`; not after `OXB_ERR_ARG`, `OXB_ERR_STATE` and the `OXB_ERR_BAD_…`.
+/// Threads: any thread.
+/// NULL: without a `content_type` it stays as it was set, or is derived from the body; `body.data` may be
+/// NULL if its length is 0, else `OXB_ERR_ARG`.
+/// Returns: `OXB_OK`; `OXB_ERR_STATE` after the head was sent; `OXB_ERR_BAD_STATUS`,
+/// `OXB_ERR_BAD_HEADER`, `OXB_ERR_NO_BODY`, `OXB_ERR_LENGTH`, `OXB_ERR_GONE`, `OXB_ERR_ARG`,
+/// `OXB_ERR_STALE`, `OXB_ERR_BUSY`, `OXB_ERR_FORKED`.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn oxb_exchange_reply(
+    exchange: oxb_exchange,
+    status: u16,
+    content_type: *const c_char,
+    body: oxb_bytes,
+) -> oxb_status {
+    entry(|| {
+        // SAFETY: the caller lends `body` until this returns.
+        let body = unsafe { body.get() }?;
+        let content_type = if content_type.is_null() {
+            None
+        } else {
+            // SAFETY: not NULL, so NUL-terminated as the caller promises.
+            let text = unsafe { CStr::from_ptr(content_type) };
+            Some(HeaderValue::from_bytes(text.to_bytes()).map_err(|_| OXB_ERR_BAD_HEADER)?)
+        };
+        let status = plain_status(status)?;
+        let mut guard = EXCHANGES.acquire(exchange)?;
+        guard.site.is_ours()?;
+        let response = guard.response();
+        if matches!(status.as_u16(), 204 | 304) && !body.is_empty() {
+            return Err(OXB_ERR_NO_BODY);
+        }
+        response.set_status(status.as_u16())?;
+        if let Some(content_type) = content_type {
+            response.headers_mut()?.insert(CONTENT_TYPE, content_type);
+        }
+        let mut exchange = guard.take().exchange;
+        let response = exchange.response();
+        Ok(response
+            .write(body)
+            .and_then(|()| response.end())
+            .inspect_err(|_| exchange.response().abort())?)
+    })
+}
+
+/// Whether the client has gone, so that nobody will read what is written.
+///
+/// Ownership: `out` is written on success.
+/// Threads: any thread.
+/// NULL: `OXB_ERR_ARG`.
+/// Returns: `OXB_OK`, `OXB_ERR_ARG`, `OXB_ERR_STALE`, `OXB_ERR_BUSY`, `OXB_ERR_FORKED`.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn oxb_exchange_is_gone(
+    exchange: oxb_exchange,
+    out: *mut bool,
+) -> oxb_status {
+    entry(|| {
+        let gone = with(exchange, |entry| Ok(entry.peek().is_client_gone()))?;
+        // SAFETY: `out` is NULL or the caller's to be written.
+        unsafe { put(out, gone) }
+    })
+}

@@ -1,0 +1,48 @@
+//! What a child process finds of its parent's servers: nothing that it can use, or harm.
+
+use std::cell::Cell;
+use std::sync::Once;
+use std::sync::atomic::{AtomicU32, Ordering::Relaxed};
+
+use oxbridge_handles::Held;
+
+use crate::exchange::EXCHANGES;
+
+/// How often this process, or one that it comes from, was forked from one with servers.
+static GENERATION: AtomicU32 = AtomicU32::new(0);
+
+thread_local! {
+    /// The registry's locks, while this thread forks.
+    static HELD: Cell<Option<Held<'static>>> = const { Cell::new(None) };
+}
+
+/// Which process this is, to be compared with what a server noted at its start.
+pub(crate) fn generation() -> u32 {
+    GENERATION.load(Relaxed)
+}
+
+/// Sees to it that a child does not inherit a lock that one of the parent's threads held, and that it
+/// knows that it is one.
+pub(crate) fn watch() {
+    static ONCE: Once = Once::new();
+    ONCE.call_once(|| {
+        // SAFETY: the three functions are as pthread_atfork wants them; the library is linked so that it
+        // is never unloaded, so they stay where they are. Without memory for them, forks are not noticed.
+        unsafe { libc::pthread_atfork(Some(prepare), Some(release), Some(release_in_child)) };
+    });
+}
+
+extern "C" fn prepare() {
+    // On a thread whose locals are gone there is nothing to keep them in: the child may then inherit a
+    // lock, which is no worse than what POSIX lets it do anyway.
+    let _ = HELD.try_with(|held| held.set(Some(EXCHANGES.hold())));
+}
+
+extern "C" fn release() {
+    let _ = HELD.try_with(Cell::take);
+}
+
+extern "C" fn release_in_child() {
+    GENERATION.fetch_add(1, Relaxed);
+    release();
+}
