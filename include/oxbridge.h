@@ -1027,7 +1027,8 @@ oxb_status oxb_request_path(oxb_exchange exchange,
                             struct oxb_bytes *out);
 
 /**
- * What the wildcard `name` of the route's pattern stands for, percent-decoded: `id` of `/users/{id}`.
+ * What the wildcard `name` of the route's pattern stands for, percent-decoded: `id` of `/users/{id}`. Any
+ * bytes, as in `oxb_request_path`.
  *
  * Ownership: `name` is borrowed until this returns. `out` is written on success; the bytes are borrowed
  * until the exchange ends.
@@ -1466,7 +1467,8 @@ oxb_status oxb_server_start(struct oxb_config *config,
  * them time, and bounds the wait). Then no callback runs any more, every `drop` function has run, and the
  * handles of its exchanges are stale, deferred ones too.
  *
- * Inside a callback of the server it does not wait: what is left goes when that callback has returned.
+ * Inside a callback of the server it does not wait: what is left goes when that callback has returned; of
+ * a driven server, when the call that takes the turn (`oxb_server_turn`, `_wait` or `_stop`) returns.
  *
  * Ownership: `server` is taken. In a process that was forked from the one that started it, nothing is
  * freed: the memory goes with the process.
@@ -1771,6 +1773,9 @@ bool oxb_has_feature(const char *name);
 
 #endif  /* OXBRIDGE_H */
 
+#ifndef OXBRIDGE_STR
+#define OXBRIDGE_STR
+
 #ifdef __cplusplus
 extern "C" {
 #endif
@@ -1793,3 +1798,5 @@ static inline oxb_bytes oxb_str(const char *text) {
 #ifdef __cplusplus
 }
 #endif
+
+#endif /* OXBRIDGE_STR */

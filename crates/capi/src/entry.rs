@@ -36,6 +36,15 @@ pub(crate) fn guarded<R: Default>(call: impl FnOnce() -> R) -> R {
     catch_unwind(AssertUnwindSafe(call)).unwrap_or_default()
 }
 
+/// Refuses an output parameter that is NULL, before anything is done for it.
+pub(crate) fn wanted<T>(out: *mut T) -> Result<(), oxb_status> {
+    if out.is_null() {
+        Err(OXB_ERR_ARG)
+    } else {
+        Ok(())
+    }
+}
+
 /// Writes an output parameter.
 ///
 /// # Safety

@@ -9,7 +9,7 @@ use std::borrow::Cow;
 use http::Version;
 use oxbridge::Request;
 
-use crate::entry::{entry, put};
+use crate::entry::{entry, put, wanted};
 use crate::exchange::{Lent, Parameter, oxb_exchange, with};
 use crate::status::oxb_status::{self, *};
 use crate::text::{oxb_bytes, oxb_field};
@@ -24,6 +24,7 @@ unsafe fn lend(
     find: impl FnOnce(&mut Request, &mut Lent) -> Result<oxb_bytes, oxb_status>,
 ) -> oxb_status {
     entry(|| {
+        wanted(out)?;
         let bytes = with(exchange, |entry| {
             let (request, lent) = entry.lend();
             find(request, lent)
@@ -43,6 +44,7 @@ unsafe fn show(
     find: impl FnOnce(&Request) -> Option<&[u8]>,
 ) -> oxb_status {
     entry(|| {
+        wanted(out)?;
         let bytes = with(exchange, |entry| {
             find(entry.request())
                 .map(oxb_bytes::of)
@@ -123,7 +125,8 @@ pub unsafe extern "C" fn oxb_request_path(
     }
 }
 
-/// What the wildcard `name` of the route's pattern stands for, percent-decoded: `id` of `/users/{id}`.
+/// What the wildcard `name` of the route's pattern stands for, percent-decoded: `id` of `/users/{id}`. Any
+/// bytes, as in `oxb_request_path`.
 ///
 /// Ownership: `name` is borrowed until this returns. `out` is written on success; the bytes are borrowed
 /// until the exchange ends.
@@ -138,12 +141,13 @@ pub unsafe extern "C" fn oxb_request_path_value(
     out: *mut oxb_bytes,
 ) -> oxb_status {
     entry(|| {
+        wanted(out)?;
         // SAFETY: the caller lends `name` until this returns.
         let name = unsafe { name.get() }?;
         let name = str::from_utf8(name).map_err(|_| OXB_ERR_ARG)?;
         let value = with(exchange, |entry| {
-            let value = entry.request().path_value(name);
-            Ok(oxb_bytes::of(value.ok_or(OXB_ERR_NOT_FOUND)?.as_bytes()))
+            let value = entry.request().path_value_bytes(name);
+            Ok(oxb_bytes::of(value.ok_or(OXB_ERR_NOT_FOUND)?))
         })?;
         // SAFETY: `out` is NULL or the caller's to be written.
         unsafe { put(out, value) }
@@ -213,6 +217,7 @@ pub unsafe extern "C" fn oxb_request_query_value(
     out: *mut oxb_bytes,
 ) -> oxb_status {
     entry(|| {
+        wanted(out)?;
         // SAFETY: the caller lends `name` until this returns.
         let name = unsafe { name.get() }?;
         let value = with(exchange, |entry| {
@@ -243,6 +248,7 @@ pub unsafe extern "C" fn oxb_request_query_at(
     out: *mut oxb_field,
 ) -> oxb_status {
     entry(|| {
+        wanted(out)?;
         let field = with(exchange, |entry| {
             let (request, lent) = entry.lend();
             let (name, value) = parameters(request, lent)

@@ -7,7 +7,7 @@ use std::ffi::c_void;
 
 use http::StatusCode;
 
-use crate::entry::{entry, put};
+use crate::entry::{entry, put, wanted};
 use crate::exchange::{oxb_exchange, with};
 use crate::status::oxb_status::{self, *};
 use crate::text::slice;
@@ -97,6 +97,7 @@ pub extern "C" fn oxb_response_flush(exchange: oxb_exchange) -> oxb_status {
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn oxb_response_written(exchange: oxb_exchange, out: *mut u64) -> oxb_status {
     entry(|| {
+        wanted(out)?;
         let written = with(exchange, |entry| Ok(entry.peek().written()))?;
         // SAFETY: `out` is NULL or the caller's to be written.
         unsafe { put(out, written) }
@@ -115,6 +116,7 @@ pub unsafe extern "C" fn oxb_response_head_sent(
     out: *mut bool,
 ) -> oxb_status {
     entry(|| {
+        wanted(out)?;
         let sent = with(exchange, |entry| Ok(entry.peek().head_sent()))?;
         // SAFETY: `out` is NULL or the caller's to be written.
         unsafe { put(out, sent) }

@@ -70,6 +70,21 @@ unsafe fn get<'a>(server: *const oxb_server) -> Result<&'a oxb_server, oxb_statu
     Ok(server)
 }
 
+/// Frees a driven server which a callback has freed, inside the turns that the caller has taken; says
+/// whether it did.
+///
+/// # Safety
+/// As [`get`]; and nothing on this thread's stack uses the server any more if it is doomed.
+unsafe fn reap(server: *mut oxb_server) -> bool {
+    // SAFETY: as the caller promises.
+    let doomed = unsafe { get(server) }.is_ok_and(|server| server.doomed.load(SeqCst));
+    if doomed {
+        // SAFETY: it came from `oxb_server_start`, and the callback has given it up.
+        (*unsafe { Box::from_raw(server) }).end();
+    }
+    doomed
+}
+
 /// Starts a server: binds its addresses and starts its threads (a driven one has none).
 ///
 /// Ownership: `config` is taken, also on failure, when the `drop` functions of its routes run. `out` is
@@ -107,7 +122,8 @@ pub unsafe extern "C" fn oxb_server_start(
 /// them time, and bounds the wait). Then no callback runs any more, every `drop` function has run, and the
 /// handles of its exchanges are stale, deferred ones too.
 ///
-/// Inside a callback of the server it does not wait: what is left goes when that callback has returned.
+/// Inside a callback of the server it does not wait: what is left goes when that callback has returned; of
+/// a driven server, when the call that takes the turn (`oxb_server_turn`, `_wait` or `_stop`) returns.
 ///
 /// Ownership: `server` is taken. In a process that was forked from the one that started it, nothing is
 /// freed: the memory goes with the process.
@@ -171,6 +187,7 @@ pub unsafe extern "C" fn oxb_server_begin_stop(
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn oxb_server_stop(server: *mut oxb_server, grace_ms: u64) -> oxb_status {
     entry(|| {
+        let pointer = server;
         // SAFETY: NULL, or a server that is not freed meanwhile.
         let server = unsafe { get(server) }?;
         let grace = Duration::from_millis(grace_ms);
@@ -178,7 +195,9 @@ pub unsafe extern "C" fn oxb_server_stop(server: *mut oxb_server, grace_ms: u64)
         if server.server.is_inside() {
             return Err(OXB_ERR_IN_CALLBACK);
         }
-        if server.server.stop(grace) {
+        let stopped = server.server.stop(grace);
+        // SAFETY: the only turns on this thread's stack were in `stop`.
+        if unsafe { reap(pointer) } || stopped {
             Ok(())
         } else {
             Err(OXB_ERR_TIMEOUT)
@@ -196,6 +215,7 @@ pub unsafe extern "C" fn oxb_server_stop(server: *mut oxb_server, grace_ms: u64)
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn oxb_server_wait(server: *mut oxb_server, timeout_ms: u64) -> oxb_status {
     entry(|| {
+        let pointer = server;
         // SAFETY: NULL, or a server that is not freed meanwhile.
         let server = unsafe { get(server) }?;
         if server.server.is_inside() {
@@ -205,7 +225,9 @@ pub unsafe extern "C" fn oxb_server_wait(server: *mut oxb_server, timeout_ms: u6
         let deadline = Some(timeout_ms)
             .filter(|ms| *ms != OXB_FOREVER)
             .and_then(|ms| Instant::now().checked_add(Duration::from_millis(ms)));
-        if server.server.wait_until(deadline) {
+        let stopped = server.server.wait_until(deadline);
+        // SAFETY: the only turns on this thread's stack were in `wait_until`.
+        if unsafe { reap(pointer) } || stopped {
             Ok(())
         } else {
             Err(OXB_ERR_TIMEOUT)

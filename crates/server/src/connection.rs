@@ -95,12 +95,12 @@ async fn sniff_preface(socket: &mut Socket, conn: &Conn) -> io::Result<(Vec<u8>,
     let mut len = 0;
     loop {
         let mut buf = ReadBuf::new(&mut start[len..]);
-        poll_fn(|cx| {
-            if conn.order() == Order::Drain {
-                // Nothing has been asked yet, so nothing is owed.
-                return Poll::Ready(Err(io::ErrorKind::ConnectionAborted.into()));
+        poll_fn(|cx| match socket.poll_read(cx, &mut buf) {
+            // Nothing has been asked yet, so nothing is owed.
+            Poll::Pending if conn.order() == Order::Drain => {
+                Poll::Ready(Err(io::ErrorKind::ConnectionAborted.into()))
             }
-            socket.poll_read(cx, &mut buf)
+            polled => polled,
         })
         .await?;
         let n = buf.filled().len();
@@ -164,6 +164,11 @@ async fn speak_h1(
         let over = poll_fn(|cx| {
             if conn.order() == Order::Drain && !told {
                 told = true;
+                // A request that has arrived is answered: on a connection that is idle, hyper would not
+                // look whether there is one.
+                if let Poll::Ready(served) = http.poll_without_shutdown(cx) {
+                    return Poll::Ready(Some(served));
+                }
                 std::pin::Pin::new(&mut http).graceful_shutdown();
             } else if conn.may_rest() {
                 return Poll::Ready(None);
@@ -180,11 +185,9 @@ async fn speak_h1(
             break served;
         }
         // Idle: hyper's buffers, some 16 KiB, go back while nobody needs them.
-        let woken = poll_fn(|cx| {
-            if conn.order() == Order::Drain {
-                return Poll::Ready(Ok(false));
-            }
-            stream.poll_rest(cx, &unread)
+        let woken = poll_fn(|cx| match stream.poll_rest(cx, &unread) {
+            Poll::Pending if conn.order() == Order::Drain => Poll::Ready(Ok(false)),
+            polled => polled,
         });
         if !woken.await? {
             return Ok(());

@@ -174,6 +174,14 @@ impl Request {
         )
     }
 
+    /// As [`path_value`](Self::path_value), the bytes as the client sent them, UTF-8 or not.
+    pub fn path_value_bytes(&self, name: &str) -> Option<&[u8]> {
+        self.0.values.bytes(
+            self.0.pattern.wildcard_index(name)?,
+            self.0.parts.uri.path(),
+        )
+    }
+
     /// The pattern that the request matched.
     pub fn pattern(&self) -> &Pattern {
         &self.0.pattern

@@ -5,7 +5,7 @@ use std::time::Duration;
 use oxbridge::Limits;
 
 use crate::config::{change, oxb_config};
-use crate::entry::{entry, put};
+use crate::entry::{entry, put, wanted};
 use crate::status::oxb_status::{self, *};
 
 /// For `OXB_LIMIT_BODY_BYTES` and `OXB_LIMIT_CONNECTIONS`: no limit.
@@ -169,6 +169,7 @@ pub unsafe extern "C" fn oxb_config_get_limit(
     out: *mut u64,
 ) -> oxb_status {
     entry(|| {
+        wanted(out)?;
         // SAFETY: NULL, or a config that only this thread uses now.
         let config = unsafe { config.as_ref() }.ok_or(OXB_ERR_ARG)?;
         let value = get(&config.limits, self::limit(limit)?);

@@ -6,7 +6,7 @@ use http::header::{CONTENT_TYPE, RETRY_AFTER};
 use http::{HeaderValue, StatusCode};
 use oxbridge::{Exchange, WriteError};
 
-use crate::entry::{entry, put};
+use crate::entry::{entry, put, wanted};
 use crate::exchange::{EXCHANGES, Entry, oxb_exchange, with};
 use crate::response::plain_status;
 use crate::status::oxb_status::{self, *};
@@ -121,12 +121,14 @@ pub unsafe extern "C" fn oxb_exchange_reply(
         if let Some(content_type) = content_type {
             response.headers_mut()?.insert(CONTENT_TYPE, content_type);
         }
-        let mut exchange = guard.take().exchange;
-        let response = exchange.response();
-        Ok(response
-            .write(body)
-            .and_then(|()| response.end())
-            .inspect_err(|_| exchange.response().abort())?)
+        // All of the entry stays until the end: the body may be borrowed from this very exchange.
+        let mut entry = guard.take();
+        let response = entry.response();
+        let answered = response.write(body).and_then(|()| response.end());
+        if answered.is_err() {
+            response.abort();
+        }
+        Ok(answered?)
     })
 }
 
@@ -142,6 +144,7 @@ pub unsafe extern "C" fn oxb_exchange_is_gone(
     out: *mut bool,
 ) -> oxb_status {
     entry(|| {
+        wanted(out)?;
         let gone = with(exchange, |entry| Ok(entry.peek().is_client_gone()))?;
         // SAFETY: `out` is NULL or the caller's to be written.
         unsafe { put(out, gone) }

@@ -6,7 +6,7 @@ use bytes::Bytes;
 use http::HeaderName;
 use oxbridge::{BodyError, RequestBody};
 
-use crate::entry::{entry, put};
+use crate::entry::{entry, put, wanted};
 use crate::exchange::{oxb_exchange, with};
 use crate::status::oxb_status::{self, *};
 use crate::text::oxb_bytes;
@@ -24,6 +24,7 @@ pub unsafe extern "C" fn oxb_request_content_length(
     out: *mut u64,
 ) -> oxb_status {
     entry(|| {
+        wanted(out)?;
         let length = with(exchange, |entry| {
             entry.request().content_length().ok_or(OXB_ERR_NOT_FOUND)
         })?;
@@ -131,6 +132,7 @@ pub unsafe extern "C" fn oxb_request_trailer(
     out: *mut oxb_bytes,
 ) -> oxb_status {
     entry(|| {
+        wanted(out)?;
         // SAFETY: the caller lends `name` until this returns.
         let name = unsafe { name.get() }?;
         let value = with(exchange, |entry| {

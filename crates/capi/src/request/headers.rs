@@ -2,7 +2,7 @@
 
 use http::HeaderName;
 
-use crate::entry::{entry, put};
+use crate::entry::{entry, put, wanted};
 use crate::exchange::{oxb_exchange, with};
 use crate::status::oxb_status::{self, *};
 use crate::text::{oxb_bytes, oxb_field};
@@ -41,6 +41,7 @@ pub unsafe extern "C" fn oxb_request_header_nth(
     out: *mut oxb_bytes,
 ) -> oxb_status {
     entry(|| {
+        wanted(out)?;
         // SAFETY: the caller lends `name` until this returns.
         let name = unsafe { name.get() }?;
         let value = with(exchange, |entry| {
@@ -66,6 +67,7 @@ pub unsafe extern "C" fn oxb_request_header_count(
     out: *mut usize,
 ) -> oxb_status {
     entry(|| {
+        wanted(out)?;
         let count = with(exchange, |entry| Ok(entry.request().headers().len()))?;
         // SAFETY: `out` is NULL or the caller's to be written.
         unsafe { put(out, count) }
@@ -87,6 +89,7 @@ pub unsafe extern "C" fn oxb_request_header_at(
     out: *mut oxb_field,
 ) -> oxb_status {
     entry(|| {
+        wanted(out)?;
         let field = with(exchange, |entry| {
             let (name, value) = entry
                 .request()

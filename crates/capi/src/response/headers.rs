@@ -2,7 +2,7 @@
 
 use http::{HeaderName, HeaderValue};
 
-use crate::entry::{entry, put};
+use crate::entry::{entry, put, wanted};
 use crate::exchange::{oxb_exchange, with};
 use crate::status::oxb_status::{self, *};
 use crate::text::oxb_bytes;
@@ -111,6 +111,7 @@ pub unsafe extern "C" fn oxb_response_get_header(
     out: *mut oxb_bytes,
 ) -> oxb_status {
     entry(|| {
+        wanted(out)?;
         // SAFETY: the caller lends it until this returns.
         let name = unsafe { name.get() }?;
         let value = with(exchange, |entry| {

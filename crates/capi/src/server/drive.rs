@@ -3,14 +3,13 @@
 use std::ffi::c_int;
 use std::mem::MaybeUninit;
 use std::os::fd::BorrowedFd;
-use std::sync::atomic::Ordering::SeqCst;
 use std::time::{Duration, Instant};
 
 use oxbridge::TurnError;
 
 use crate::entry::{entry, put};
 use crate::queue::{Queue, oxb_event};
-use crate::server::{get, oxb_server};
+use crate::server::{get, oxb_server, reap};
 use crate::status::oxb_status::{self, *};
 
 /// A turn has run callbacks.
@@ -65,11 +64,9 @@ pub unsafe extern "C" fn oxb_server_turn(
         ] {
             bits |= if came { bit } else { 0 };
         }
-        if borrowed.doomed.load(SeqCst) {
+        // SAFETY: the only turn on this thread's stack is over.
+        if unsafe { reap(server) } {
             bits |= OXB_TURN_STOPPED;
-            // SAFETY: it came from `oxb_server_start`, a callback has given it up, and its last user on
-            // this thread's stack was the turn that is over.
-            unsafe { Box::from_raw(server) }.end();
         }
         if !out.is_null() {
             // SAFETY: not NULL, so the caller's to be written.

@@ -1,6 +1,6 @@
 //! What a server tells of itself.
 
-use crate::entry::{entry, guarded, put};
+use crate::entry::{entry, guarded, put, wanted};
 use crate::server::{get, oxb_server};
 use crate::status::oxb_status::{self, *};
 use crate::text::oxb_bytes;
@@ -30,6 +30,7 @@ pub unsafe extern "C" fn oxb_server_address(
     out: *mut oxb_bytes,
 ) -> oxb_status {
     entry(|| {
+        wanted(out)?;
         // SAFETY: NULL, or a server that is not freed meanwhile.
         let server = unsafe { get(server) }?;
         let address = server.addresses.get(index).ok_or(OXB_ERR_NOT_FOUND)?;
@@ -47,6 +48,7 @@ pub unsafe extern "C" fn oxb_server_address(
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn oxb_server_port(server: *const oxb_server, out: *mut u16) -> oxb_status {
     entry(|| {
+        wanted(out)?;
         // SAFETY: NULL, or a server that is not freed meanwhile.
         let server = unsafe { get(server) }?;
         let mut tcp = server.server.addresses().iter().filter_map(|a| a.tcp());
@@ -69,6 +71,7 @@ pub unsafe extern "C" fn oxb_server_url(
     out: *mut oxb_bytes,
 ) -> oxb_status {
     entry(|| {
+        wanted(out)?;
         // SAFETY: NULL, or a server that is not freed meanwhile.
         let server = unsafe { get(server) }?;
         if server.url.is_empty() {

@@ -1,0 +1,3 @@
+module gohttp-oracle
+
+go 1.24
