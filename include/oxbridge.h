@@ -13,7 +13,8 @@
  * - Threads. "Any thread" means also several at once. For one exchange there is one call at a time: a
  *   second one at the same moment gets OXB_ERR_BUSY, and does nothing.
  * - NULL never crashes. Where the text says OXB_ERR_ARG, that is what a NULL pointer gives.
- * - Returns. OXB_OK is 0, every error is negative, numbers never change.
+ * - Returns. OXB_OK is 0, every error is negative, numbers never change. Any function may also return
+ *   OXB_ERR_PANIC, which is a fault of the library's own.
  *
  * An exchange is one request and the response that it is owed. Its handle is a number: a stale, doubled,
  * forged or foreign one is OXB_ERR_STALE. It ends exactly once: when its callback returns, or, if that
@@ -29,6 +30,7 @@
  * are out of its reach: every call on one gives OXB_ERR_FORKED (those that return a count: 0), touches
  * nothing and frees nothing. It inherits the listening sockets, which stay open until it calls exec, or
  * ends. It may start servers of its own, as far as POSIX lets the child of a process with threads do so.
+ * A child that is forked inside a callback must not return from it: it is aborted if it does.
  */
 
 
@@ -165,7 +167,7 @@ enum oxb_status
      */
     OXB_ERR_TIMEOUT = -7,
     /**
-     * The request body is longer than `OXB_LIMIT_BODY_BYTES`.
+     * The request body is longer than `OXB_LIMIT_BODY_BYTES`, or than `OXB_LIMIT_WHOLE_BODY`.
      */
     OXB_ERR_TOO_LARGE = -8,
     /**
@@ -225,7 +227,7 @@ enum oxb_status
      */
     OXB_ERR_ABI = -22,
     /**
-     * There is no room for more exchanges.
+     * There is no room for more: of exchanges, or of header fields.
      */
     OXB_ERR_LIMIT = -23,
     /**
@@ -283,33 +285,34 @@ enum oxb_limit
 #endif // defined(__cplusplus) || __STDC_VERSION__ >= 202311L
  {
     /**
-     * Bytes of a request head; past it 431. 8192 and more; default 65536.
+     * Bytes of a request head; past it 431. 8192 to 1073741824; default 65536.
      */
     OXB_LIMIT_HEAD_BYTES = 1,
     /**
-     * Bytes of a request target; past it 414. Default 16384.
+     * Bytes of a request target; past it 414. 1 to 1073741824; default 16384.
      */
     OXB_LIMIT_TARGET_BYTES = 2,
     /**
-     * Header fields of a request; past it 431. Default 100.
+     * Header fields of a request; past it 431. 1 to 65535; default 100.
      */
     OXB_LIMIT_HEADERS = 3,
     /**
-     * Bytes of a request body; past it 413. Default `OXB_UNLIMITED`, since bodies stream.
+     * Bytes of a request body; past it 413. 0 and more; default `OXB_UNLIMITED`, since bodies stream.
      */
     OXB_LIMIT_BODY_BYTES = 4,
     /**
      * A body up to this many bytes is read before its callback runs, so that a slow client holds no
-     * thread. 0 starts every callback at once. Default 65536.
+     * thread. 0, which starts every callback at once, to 1073741824; default 65536.
      */
     OXB_LIMIT_BUFFER_BODY = 5,
     /**
-     * Bytes that may be written ahead of a slow client before a write waits. Default 262144.
+     * Bytes that may be written ahead of a slow client before a write waits. 0 to 1073741824; default
+     * 262144.
      */
     OXB_LIMIT_WRITE_AHEAD = 6,
     /**
      * Milliseconds for a request head, from its first byte or the accept to its end, and for a TLS
-     * handshake. Default 10000.
+     * handshake. As all times here 1 to 31536000000, a year; default 10000.
      */
     OXB_LIMIT_HEADER_TIMEOUT = 7,
     /**
@@ -325,18 +328,23 @@ enum oxb_limit
      */
     OXB_LIMIT_WRITE_TIMEOUT = 10,
     /**
-     * Open connections; past it new ones wait. Default `OXB_UNLIMITED`.
+     * Open connections; past it new ones wait. 1 and more; default `OXB_UNLIMITED`.
      */
     OXB_LIMIT_CONNECTIONS = 11,
     /**
-     * Concurrent streams of an HTTP/2 connection (RFC 9113 §5.1.2). Default 128.
+     * Concurrent streams of an HTTP/2 connection (RFC 9113 §5.1.2). 1 to 4294967295; default 128.
      */
     OXB_LIMIT_H2_STREAMS = 12,
     /**
      * Streams that an HTTP/2 client may reset before they are handled; past it the connection ends
-     * (CVE-2023-44487). Default 20.
+     * (CVE-2023-44487). 0 and more; default 20.
      */
     OXB_LIMIT_H2_RESETS = 13,
+    /**
+     * Bytes of a request body that `oxb_request_body` takes into memory; past it `OXB_ERR_TOO_LARGE`.
+     * Default 16777216.
+     */
+    OXB_LIMIT_WHOLE_BODY = 14,
 };
 #ifndef __cplusplus
 #if __STDC_VERSION__ >= 202311L
@@ -562,12 +570,9 @@ void oxb_config_free(struct oxb_config *config);
  *
  * Threads: one thread at a time for one config.
  * NULL: `OXB_ERR_ARG`.
- * Returns: `OXB_OK`; `OXB_ERR_ARG` also for a limit that is none and a value out of its range (0, where
- * not said otherwise).
+ * Returns: `OXB_OK`; `OXB_ERR_ARG` also for a limit that is none and a value out of its range.
  */
-oxb_status oxb_config_limit(struct oxb_config *config,
-                            int32_t limit,
-                            uint64_t value);
+oxb_status oxb_config_limit(struct oxb_config *config, int32_t limit, uint64_t value);
 
 /**
  * The value of a limit, one of `oxb_limit`.
@@ -830,7 +835,7 @@ oxb_status oxb_config_tls_alpn(struct oxb_config *config,
  * look for leaks.
  *
  * Threads: any thread.
- * Returns: the number.
+ * Returns: the number; in a forked process, of its own.
  */
 uint64_t oxb_live_exchanges(void);
 
@@ -890,14 +895,15 @@ oxb_status oxb_exchange_abort(oxb_exchange exchange);
  *
  * Headers that were set before are sent too. `status` is 200 to 999.
  *
- * Ownership: `content_type` and `body` are borrowed until this returns. The exchange ends, as with
- * `oxb_exchange_end`; not after `OXB_ERR_ARG`, `OXB_ERR_STATE` and the `OXB_ERR_BAD_…`.
+ * Ownership: `content_type` and `body` are borrowed until this returns; `body` may be borrowed from this
+ * very exchange. The exchange ends, also when this fails, after `OXB_ERR_STALE`, `OXB_ERR_BUSY` and
+ * `OXB_ERR_FORKED` are ruled out: the client then gets 500, or a response that was cut off.
  * Threads: any thread.
  * NULL: without a `content_type` it stays as it was set, or is derived from the body; `body.data` may be
  * NULL if its length is 0, else `OXB_ERR_ARG`.
  * Returns: `OXB_OK`; `OXB_ERR_STATE` after the head was sent; `OXB_ERR_BAD_STATUS`,
- * `OXB_ERR_BAD_HEADER`, `OXB_ERR_NO_BODY`, `OXB_ERR_LENGTH`, `OXB_ERR_GONE`, `OXB_ERR_ARG`,
- * `OXB_ERR_STALE`, `OXB_ERR_BUSY`, `OXB_ERR_FORKED`.
+ * `OXB_ERR_BAD_HEADER`, `OXB_ERR_NO_BODY`, `OXB_ERR_LENGTH`, `OXB_ERR_LIMIT`, `OXB_ERR_GONE`,
+ * `OXB_ERR_ARG`, `OXB_ERR_STALE`, `OXB_ERR_BUSY`, `OXB_ERR_FORKED`.
  */
 oxb_status oxb_exchange_reply(oxb_exchange exchange,
                               uint16_t status,
@@ -924,8 +930,8 @@ oxb_status oxb_exchange_is_gone(oxb_exchange exchange, bool *out);
  * not defer the exchange: that is `oxb_exchange_defer`'s.
  *
  * Ownership: `user_data` is kept until the callback has returned or the exchange has ended; `drop` runs
- * exactly once, also on failure. With a NULL `callback` it goes into an `oxb_event` for
- * `oxb_server_next`, and `drop` runs when that event is handed out.
+ * exactly once, also on failure. With a NULL `callback` it goes into an `oxb_event`, and is the caller's
+ * again when `oxb_server_next` hands that out: `drop` runs only if it never does.
  * Threads: any thread.
  * NULL: a NULL `callback` asks for an event; `user_data` and `drop` may be NULL.
  * Returns: `OXB_OK`; `OXB_ERR_ARG` for no kind, or one that is none; `OXB_ERR_STALE`, `OXB_ERR_BUSY`,
@@ -983,7 +989,7 @@ void oxb_error_free(struct oxb_error *error);
  * `level` is the least important one that is wanted, one of `oxb_log_level`.
  *
  * Ownership: `user_data` is kept until another callback is set; `drop` runs exactly once, also on
- * failure, when the last line is through.
+ * failure, when the last line is through. Like the callback, this one must call nothing of the library.
  * Threads: any thread.
  * NULL: a NULL `log` sets none, and `drop` runs at once; `user_data` and `drop` may be NULL.
  * Returns: `OXB_OK`; `OXB_ERR_ARG` for a level that is none; `OXB_ERR_STATE` when the program has a
@@ -1162,7 +1168,7 @@ oxb_status oxb_request_content_length(oxb_exchange exchange, uint64_t *out);
  * NULL: `OXB_ERR_ARG`; `buffer` may be NULL if `capacity` is 0.
  * Returns: `OXB_OK`; `OXB_ERR_WOULD_BLOCK` where it must not wait (an inline callback, a driven server):
  * see `oxb_exchange_notify`; `OXB_ERR_GONE`, `OXB_ERR_TIMEOUT`, `OXB_ERR_TOO_LARGE` and
- * `OXB_ERR_MALFORMED`, after which the body is at its end; `OXB_ERR_ARG`, `OXB_ERR_STALE`,
+ * `OXB_ERR_MALFORMED`, which every later read of this body returns too; `OXB_ERR_ARG`, `OXB_ERR_STALE`,
  * `OXB_ERR_BUSY`, `OXB_ERR_FORKED`.
  */
 oxb_status oxb_request_read(oxb_exchange exchange,
@@ -1171,7 +1177,7 @@ oxb_status oxb_request_read(oxb_exchange exchange,
                             size_t *count);
 
 /**
- * Reads what is left of the body, all of it, into memory: `OXB_LIMIT_BODY_BYTES` bounds it. Waits as
+ * Reads what is left of the body, all of it, into memory: `OXB_LIMIT_WHOLE_BODY` bounds it. Waits as
  * `oxb_request_read` does. Called again, it gives the same bytes.
  *
  * Ownership: `out` is written on success; the bytes are borrowed until the exchange ends.
@@ -1316,6 +1322,16 @@ oxb_status oxb_response_write(oxb_exchange exchange,
 oxb_status oxb_response_flush(oxb_exchange exchange);
 
 /**
+ * The status that will be sent, or was.
+ *
+ * Ownership: `out` is written on success.
+ * Threads: any thread.
+ * NULL: `OXB_ERR_ARG`.
+ * Returns: `OXB_OK`, `OXB_ERR_ARG`, `OXB_ERR_STALE`, `OXB_ERR_BUSY`, `OXB_ERR_FORKED`.
+ */
+oxb_status oxb_response_status(oxb_exchange exchange, uint16_t *out);
+
+/**
  * How many bytes of the body have been written.
  *
  * Ownership: `out` is written on success.
@@ -1387,8 +1403,8 @@ oxb_status oxb_response_send_file(oxb_exchange exchange,
  * Ownership: `name` and `value` are borrowed until this returns.
  * Threads: any thread.
  * NULL: `OXB_ERR_ARG`, unless the length is 0.
- * Returns: `OXB_OK`; `OXB_ERR_BAD_HEADER`; `OXB_ERR_STATE` after the head was sent; `OXB_ERR_ARG`,
- * `OXB_ERR_STALE`, `OXB_ERR_BUSY`, `OXB_ERR_FORKED`.
+ * Returns: `OXB_OK`; `OXB_ERR_BAD_HEADER`; `OXB_ERR_LIMIT`: there are too many; `OXB_ERR_STATE` after
+ * the head was sent; `OXB_ERR_ARG`, `OXB_ERR_STALE`, `OXB_ERR_BUSY`, `OXB_ERR_FORKED`.
  */
 oxb_status oxb_response_set_header(oxb_exchange exchange,
                                    struct oxb_bytes name,
@@ -1400,8 +1416,8 @@ oxb_status oxb_response_set_header(oxb_exchange exchange,
  * Ownership: `name` and `value` are borrowed until this returns.
  * Threads: any thread.
  * NULL: `OXB_ERR_ARG`, unless the length is 0.
- * Returns: `OXB_OK`; `OXB_ERR_BAD_HEADER`; `OXB_ERR_STATE` after the head was sent; `OXB_ERR_ARG`,
- * `OXB_ERR_STALE`, `OXB_ERR_BUSY`, `OXB_ERR_FORKED`.
+ * Returns: `OXB_OK`; `OXB_ERR_BAD_HEADER`; `OXB_ERR_LIMIT`: there are too many; `OXB_ERR_STATE` after
+ * the head was sent; `OXB_ERR_ARG`, `OXB_ERR_STALE`, `OXB_ERR_BUSY`, `OXB_ERR_FORKED`.
  */
 oxb_status oxb_response_add_header(oxb_exchange exchange,
                                    struct oxb_bytes name,
@@ -1440,8 +1456,8 @@ oxb_status oxb_response_get_header(oxb_exchange exchange,
  * Ownership: `name` and `value` are borrowed until this returns.
  * Threads: any thread.
  * NULL: `OXB_ERR_ARG`, unless the length is 0.
- * Returns: `OXB_OK`; `OXB_ERR_BAD_HEADER`; `OXB_ERR_ARG`, `OXB_ERR_STALE`, `OXB_ERR_BUSY`,
- * `OXB_ERR_FORKED`.
+ * Returns: `OXB_OK`; `OXB_ERR_BAD_HEADER`; `OXB_ERR_LIMIT`: there are too many; `OXB_ERR_ARG`,
+ * `OXB_ERR_STALE`, `OXB_ERR_BUSY`, `OXB_ERR_FORKED`.
  */
 oxb_status oxb_response_set_trailer(oxb_exchange exchange,
                                     struct oxb_bytes name,

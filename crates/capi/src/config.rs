@@ -31,6 +31,8 @@ pub struct oxb_config {
     binds: Vec<Bind>,
     listen: ListenOptions,
     limits: Limits,
+    /// Bytes of a body that `oxb_request_body` takes.
+    whole_body: u64,
     reactors: usize,
     threads: usize,
     queue: usize,
@@ -61,6 +63,7 @@ impl oxb_config {
             binds: Vec::new(),
             listen: ListenOptions::default(),
             limits: Limits::default(),
+            whole_body: 16 << 20,
             reactors: 1,
             threads: 200,
             queue: 1024,
@@ -76,7 +79,9 @@ impl oxb_config {
                 "the server listens nowhere (oxb_config_listen was not called)",
             ));
         }
-        let site = Site::new(self.driven, self.queue);
+        let site = Site::new(self.driven, self.queue, self.whole_body);
+        // If the start fails half-way, exchanges that came before it did must not wait for a runner.
+        let unstarted = Unstarted(&site);
         let mut builder: Builder = Server::builder();
         for (pattern, route) in self.routes {
             route.add(&mut builder, &pattern, &site)?;
@@ -97,7 +102,17 @@ impl oxb_config {
             .start()?;
         // Nobody else sets it.
         let _ = site.runner.set(server.runner());
+        drop(unstarted);
         Ok((server, site))
+    }
+}
+
+/// Sets a runner that runs nothing, if there is none, when it is dropped.
+struct Unstarted<'a>(&'a Site);
+
+impl Drop for Unstarted<'_> {
+    fn drop(&mut self) {
+        let _ = self.0.runner.set(oxbridge::Runner::default());
     }
 }
 

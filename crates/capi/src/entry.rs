@@ -36,9 +36,9 @@ pub(crate) fn guarded<R: Default>(call: impl FnOnce() -> R) -> R {
     catch_unwind(AssertUnwindSafe(call)).unwrap_or_default()
 }
 
-/// Refuses an output parameter that is NULL, before anything is done for it.
+/// Refuses an output parameter that cannot be one, before anything is done for it.
 pub(crate) fn wanted<T>(out: *mut T) -> Result<(), oxb_status> {
-    if out.is_null() {
+    if out.is_null() || !out.is_aligned() {
         Err(OXB_ERR_ARG)
     } else {
         Ok(())
@@ -50,9 +50,7 @@ pub(crate) fn wanted<T>(out: *mut T) -> Result<(), oxb_status> {
 /// # Safety
 /// `out` is NULL or may be written.
 pub(crate) unsafe fn put<T>(out: *mut T, value: T) -> Result<(), oxb_status> {
-    if out.is_null() {
-        return Err(OXB_ERR_ARG);
-    }
+    wanted(out)?;
     // SAFETY: not NULL, so the caller promises that it may be written.
     unsafe { out.write(value) };
     Ok(())

@@ -10,14 +10,17 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 use oxbridge::{Exchange, Request, ResponseWriter};
-use oxbridge_handles::Registry;
+use oxbridge_handles::{AccessError, Registry};
 
-use crate::site::Site;
-use crate::status::oxb_status;
+use crate::entry::guarded;
+use crate::fork;
+use crate::site::{self, Site};
+use crate::status::oxb_status::{self, *};
 
 pub(crate) use self::calling::{enter_callback, finish};
 pub(crate) use self::ending::turn_away;
 use self::notify::Registered;
+pub(crate) use self::notify::{Looks, hold_looks};
 
 /// A handle of an exchange: a number that says which one is meant. It may be copied, and used on any
 /// thread, by one call at a time: a second one at the same moment gets `OXB_ERR_BUSY`. Once the exchange
@@ -36,6 +39,8 @@ pub(crate) struct Entry {
     pub(crate) site: Arc<Site>,
     /// Something of the response was set or written.
     touched: bool,
+    /// Why the request body ended before its end: it is never to look whole.
+    pub(crate) body_failed: Option<oxb_status>,
     notify: Option<Registered>,
     pub(crate) lent: Option<Box<Lent>>,
 }
@@ -69,21 +74,19 @@ impl Entry {
         )
     }
 
-    /// The response, which counts as touched from here on.
+    /// The response.
     pub(crate) fn response(&mut self) -> &mut ResponseWriter {
-        self.touched = true;
-        self.exchange.response()
-    }
-
-    /// The response, just looked at.
-    pub(crate) fn peek(&mut self) -> &mut ResponseWriter {
         self.exchange.response()
     }
 
     /// Both, for what needs them at the same time.
     pub(crate) fn parts(&mut self) -> (&mut ResponseWriter, &mut Request) {
-        self.touched = true;
         self.exchange.parts()
+    }
+
+    /// Whether the response is more than nothing, so that the end of its callback ends it.
+    pub(crate) fn set_touched(&mut self, touched: bool) {
+        self.touched = touched;
     }
 }
 
@@ -93,6 +96,7 @@ pub(crate) fn admit(exchange: Exchange, site: &Arc<Site>) -> Option<oxb_exchange
         exchange,
         site: site.clone(),
         touched: false,
+        body_failed: None,
         notify: None,
         lent: None,
     };
@@ -111,23 +115,67 @@ pub(crate) fn with<R>(
     handle: oxb_exchange,
     call: impl FnOnce(&mut Entry) -> Result<R, oxb_status>,
 ) -> Result<R, oxb_status> {
-    let mut entry = EXCHANGES.acquire(handle)?;
-    entry.site.is_ours()?;
-    let notify = entry.notify.as_ref().map(|notify| notify.0.clone());
+    let mut entry = acquire(handle)?;
     let result = call(&mut entry);
-    drop(entry);
-    if let Some(notify) = notify {
-        notify.look_again();
-    }
+    release(entry);
     result
+}
+
+/// As [`with`], for a call that sets or writes something of the response if it succeeds.
+pub(crate) fn answer<R>(
+    handle: oxb_exchange,
+    call: impl FnOnce(&mut Entry) -> Result<R, oxb_status>,
+) -> Result<R, oxb_status> {
+    with(handle, |entry| {
+        let result = call(entry)?;
+        entry.touched = true;
+        Ok(result)
+    })
+}
+
+type Acquired = oxbridge_handles::Guard<'static, Entry, 24, 40>;
+
+/// Takes an exchange for a call. A look of the library's own is waited for: `OXB_ERR_BUSY` means another
+/// call of the program's.
+fn acquire(handle: oxb_exchange) -> Result<Acquired, oxb_status> {
+    loop {
+        let looks = notify::looks_begun();
+        match EXCHANGES.acquire(handle) {
+            Ok(entry) => {
+                entry.site.is_ours()?;
+                return Ok(entry);
+            }
+            Err(AccessError::Stale) => return Err(OXB_ERR_STALE),
+            Err(AccessError::Busy) if EXCHANGES.owner(handle).is_some_and(site::is_inherited) => {
+                return Err(OXB_ERR_FORKED);
+            }
+            Err(AccessError::Busy)
+                if notify::is_looking_at(handle) || notify::looks_begun() != looks =>
+            {
+                std::thread::yield_now();
+            }
+            Err(AccessError::Busy) => return Err(OXB_ERR_BUSY),
+        }
+    }
+}
+
+/// Lets an exchange go after a call. The call may have brought about what a notification waits for, or
+/// taken its place with whoever would wake it; and a look may have come meanwhile and found it in use.
+fn release(mut entry: Acquired) {
+    let Some(notify) = entry.notify.as_ref().map(|notify| notify.0.clone()) else {
+        return;
+    };
+    notify.look_soon_if_ready(&mut entry);
+    drop(entry);
+    notify.look_again();
 }
 
 /// How many exchanges are alive in this process, of all servers: begun, and not ended. For programs that
 /// look for leaks.
 ///
 /// Threads: any thread.
-/// Returns: the number.
+/// Returns: the number; in a forked process, of its own.
 #[unsafe(no_mangle)]
 pub extern "C" fn oxb_live_exchanges() -> u64 {
-    EXCHANGES.len() as u64
+    guarded(|| (EXCHANGES.len() as u64).saturating_sub(fork::inherited_exchanges()))
 }

@@ -2,18 +2,26 @@
 
 use std::cell::Cell;
 use std::sync::Once;
-use std::sync::atomic::{AtomicU32, Ordering::Relaxed};
+use std::sync::atomic::{AtomicU32, AtomicU64, Ordering::Relaxed};
 
 use oxbridge_handles::Held;
 
-use crate::exchange::EXCHANGES;
+use crate::exchange::{EXCHANGES, Looks, hold_looks};
+use crate::site;
 
 /// How often this process, or one that it comes from, was forked from one with servers.
 static GENERATION: AtomicU32 = AtomicU32::new(0);
 
+/// How many exchanges this process has from its parent. They never end here.
+static INHERITED: AtomicU64 = AtomicU64::new(0);
+
+pub(crate) fn inherited_exchanges() -> u64 {
+    INHERITED.load(Relaxed)
+}
+
 thread_local! {
-    /// The registry's locks, while this thread forks.
-    static HELD: Cell<Option<Held<'static>>> = const { Cell::new(None) };
+    /// The library's locks that last longer than a server, while this thread forks.
+    static HELD: Cell<Option<(Held<'static>, Looks)>> = const { Cell::new(None) };
 }
 
 /// Which process this is, to be compared with what a server noted at its start.
@@ -35,7 +43,7 @@ pub(crate) fn watch() {
 extern "C" fn prepare() {
     // On a thread whose locals are gone there is nothing to keep them in: the child may then inherit a
     // lock, which is no worse than what POSIX lets it do anyway.
-    let _ = HELD.try_with(|held| held.set(Some(EXCHANGES.hold())));
+    let _ = HELD.try_with(|held| held.set(Some((EXCHANGES.hold(), hold_looks()))));
 }
 
 extern "C" fn release() {
@@ -44,5 +52,8 @@ extern "C" fn release() {
 
 extern "C" fn release_in_child() {
     GENERATION.fetch_add(1, Relaxed);
+    site::inherit();
     release();
+    // After the release: it takes the locks.
+    INHERITED.store(EXCHANGES.len() as u64, Relaxed);
 }

@@ -89,7 +89,7 @@ pub(crate) fn quiet_panics() {
 /// `level` is the least important one that is wanted, one of `oxb_log_level`.
 ///
 /// Ownership: `user_data` is kept until another callback is set; `drop` runs exactly once, also on
-/// failure, when the last line is through.
+/// failure, when the last line is through. Like the callback, this one must call nothing of the library.
 /// Threads: any thread.
 /// NULL: a NULL `log` sets none, and `drop` runs at once; `user_data` and `drop` may be NULL.
 /// Returns: `OXB_OK`; `OXB_ERR_ARG` for a level that is none; `OXB_ERR_STATE` when the program has a

@@ -33,7 +33,7 @@ pub struct oxb_event {
     pub reserved: u32,
 }
 
-/// An event, and what has to go when it is handed out.
+/// An event, and the data in it, which has to go if nobody takes it.
 struct Waiting {
     event: oxb_event,
     user: Option<UserData>,
@@ -135,14 +135,12 @@ impl Queue {
         self.came.notify_one();
     }
 
-    /// Takes up to `events.len()` events, waiting for the first at most until `deadline`. What a caller
-    /// lent for notices goes after the lock.
+    /// Takes up to `events.len()` events, waiting for the first at most until `deadline`.
     pub(crate) fn next(
         &self,
         events: &mut [std::mem::MaybeUninit<oxb_event>],
         deadline: Option<Instant>,
     ) -> Result<usize, oxb_status> {
-        let mut gone = Vec::new();
         let mut state = self.lock();
         loop {
             if !state.events.is_empty() {
@@ -151,7 +149,9 @@ impl Queue {
                     && let Some(waiting) = state.events.pop_front()
                 {
                     state.requests -= usize::from(waiting.event.kinds & OXB_EVENT_REQUEST != 0);
-                    gone.extend(waiting.user);
+                    if let Some(user) = waiting.user {
+                        user.hand_over();
+                    }
                     place.write(waiting.event);
                     count += 1;
                 }

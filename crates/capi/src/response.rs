@@ -8,7 +8,7 @@ use std::ffi::c_void;
 use http::StatusCode;
 
 use crate::entry::{entry, put, wanted};
-use crate::exchange::{oxb_exchange, with};
+use crate::exchange::{answer, oxb_exchange, with};
 use crate::status::oxb_status::{self, *};
 use crate::text::slice;
 
@@ -28,7 +28,7 @@ pub(crate) fn plain_status(status: u16) -> Result<StatusCode, oxb_status> {
 #[unsafe(no_mangle)]
 pub extern "C" fn oxb_response_set_status(exchange: oxb_exchange, status: u16) -> oxb_status {
     entry(|| {
-        with(exchange, |entry| {
+        answer(exchange, |entry| {
             let status = plain_status(status)?;
             Ok(entry.response().set_status(status.as_u16())?)
         })
@@ -74,7 +74,7 @@ pub unsafe extern "C" fn oxb_response_write(
     entry(|| {
         // SAFETY: the caller lends `data` until this returns.
         let data = unsafe { slice(data, len) }?;
-        with(exchange, |entry| Ok(entry.response().write(data)?))
+        answer(exchange, |entry| Ok(entry.response().write(data)?))
     })
 }
 
@@ -85,7 +85,23 @@ pub unsafe extern "C" fn oxb_response_write(
 /// `OXB_ERR_BUSY`, `OXB_ERR_FORKED`.
 #[unsafe(no_mangle)]
 pub extern "C" fn oxb_response_flush(exchange: oxb_exchange) -> oxb_status {
-    entry(|| with(exchange, |entry| Ok(entry.response().flush()?)))
+    entry(|| answer(exchange, |entry| Ok(entry.response().flush()?)))
+}
+
+/// The status that will be sent, or was.
+///
+/// Ownership: `out` is written on success.
+/// Threads: any thread.
+/// NULL: `OXB_ERR_ARG`.
+/// Returns: `OXB_OK`, `OXB_ERR_ARG`, `OXB_ERR_STALE`, `OXB_ERR_BUSY`, `OXB_ERR_FORKED`.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn oxb_response_status(exchange: oxb_exchange, out: *mut u16) -> oxb_status {
+    entry(|| {
+        wanted(out)?;
+        let status = with(exchange, |entry| Ok(entry.response().status().as_u16()))?;
+        // SAFETY: `out` is NULL or the caller's to be written.
+        unsafe { put(out, status) }
+    })
 }
 
 /// How many bytes of the body have been written.
@@ -98,7 +114,7 @@ pub extern "C" fn oxb_response_flush(exchange: oxb_exchange) -> oxb_status {
 pub unsafe extern "C" fn oxb_response_written(exchange: oxb_exchange, out: *mut u64) -> oxb_status {
     entry(|| {
         wanted(out)?;
-        let written = with(exchange, |entry| Ok(entry.peek().written()))?;
+        let written = with(exchange, |entry| Ok(entry.response().written()))?;
         // SAFETY: `out` is NULL or the caller's to be written.
         unsafe { put(out, written) }
     })
@@ -117,7 +133,7 @@ pub unsafe extern "C" fn oxb_response_head_sent(
 ) -> oxb_status {
     entry(|| {
         wanted(out)?;
-        let sent = with(exchange, |entry| Ok(entry.peek().head_sent()))?;
+        let sent = with(exchange, |entry| Ok(entry.response().head_sent()))?;
         // SAFETY: `out` is NULL or the caller's to be written.
         unsafe { put(out, sent) }
     })
@@ -133,11 +149,11 @@ pub unsafe extern "C" fn oxb_response_head_sent(
 pub extern "C" fn oxb_response_reset(exchange: oxb_exchange) -> oxb_status {
     entry(|| {
         with(exchange, |entry| {
-            if entry.response().reset() {
-                Ok(())
-            } else {
-                Err(OXB_ERR_STATE)
+            if !entry.response().reset() {
+                return Err(OXB_ERR_STATE);
             }
+            entry.set_touched(false);
+            Ok(())
         })
     })
 }

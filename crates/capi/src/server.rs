@@ -55,7 +55,7 @@ impl oxb_server {
     }
 
     fn close_exchanges(&self) {
-        EXCHANGES.close(self.site.id, drop);
+        EXCHANGES.close(self.site.id, |entry| entry.abort());
     }
 }
 
@@ -142,7 +142,7 @@ pub unsafe extern "C" fn oxb_server_free(server: *mut oxb_server) {
             return;
         }
         borrowed.server.begin_stop(Duration::ZERO);
-        if borrowed.site.driven {
+        if borrowed.site.driven && borrowed.server.is_aboard() {
             // A turn further up this thread's stack uses it: that one frees it.
             borrowed.doomed.store(true, SeqCst);
             return;

@@ -9,6 +9,21 @@ use crate::fork;
 use crate::queue::Queue;
 use crate::status::oxb_status::{self, *};
 
+/// The number of the next site. Never the same twice, also in a forked process.
+static NEXT: AtomicU64 = AtomicU64::new(1);
+/// The number of the first site of this process.
+static FIRST: AtomicU64 = AtomicU64::new(1);
+
+/// Whether the site with this number belongs to a process that this one was forked from.
+pub(crate) fn is_inherited(id: u64) -> bool {
+    id < FIRST.load(Relaxed)
+}
+
+/// Called in a process that has just been forked: all sites are its parent's.
+pub(crate) fn inherit() {
+    FIRST.store(NEXT.load(Relaxed), Relaxed);
+}
+
 /// See the module.
 pub(crate) struct Site {
     /// The owner of its exchanges in the registry.
@@ -17,18 +32,20 @@ pub(crate) struct Site {
     generation: u32,
     /// The host takes the turns, so that nothing may wait.
     pub(crate) driven: bool,
+    /// Bytes of a body that `oxb_request_body` takes.
+    pub(crate) whole_body: u64,
     pub(crate) queue: Queue,
     /// Set when the server has started.
     pub(crate) runner: OnceLock<Runner>,
 }
 
 impl Site {
-    pub(crate) fn new(driven: bool, queue: usize) -> Arc<Self> {
-        static NEXT: AtomicU64 = AtomicU64::new(1);
+    pub(crate) fn new(driven: bool, queue: usize, whole_body: u64) -> Arc<Self> {
         Arc::new(Site {
             id: NEXT.fetch_add(1, Relaxed),
             generation: fork::generation(),
             driven,
+            whole_body,
             queue: Queue::new(queue),
             runner: OnceLock::new(),
         })

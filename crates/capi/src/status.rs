@@ -28,7 +28,7 @@ pub enum oxb_status {
     OXB_ERR_WOULD_BLOCK = -6,
     /// The time is over.
     OXB_ERR_TIMEOUT = -7,
-    /// The request body is longer than `OXB_LIMIT_BODY_BYTES`.
+    /// The request body is longer than `OXB_LIMIT_BODY_BYTES`, or than `OXB_LIMIT_WHOLE_BODY`.
     OXB_ERR_TOO_LARGE = -8,
     /// The framing of the request body is wrong (RFC 9112 §7.1).
     OXB_ERR_MALFORMED = -9,
@@ -58,7 +58,7 @@ pub enum oxb_status {
     OXB_ERR_FORKED = -21,
     /// The header that the program was compiled with does not fit this library.
     OXB_ERR_ABI = -22,
-    /// There is no room for more exchanges.
+    /// There is no room for more: of exchanges, or of header fields.
     OXB_ERR_LIMIT = -23,
     /// A fault in the library, which goes on. Please report it.
     OXB_ERR_PANIC = -24,
@@ -92,7 +92,7 @@ impl oxb_status {
             OXB_ERR_IN_CALLBACK => c"a callback cannot wait for its own server",
             OXB_ERR_FORKED => c"the object belongs to the parent process",
             OXB_ERR_ABI => c"the header does not fit this library",
-            OXB_ERR_LIMIT => c"there is no room for more exchanges",
+            OXB_ERR_LIMIT => c"there is no room for more",
             OXB_ERR_PANIC => c"a fault in the library",
         }
     }

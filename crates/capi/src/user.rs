@@ -23,6 +23,11 @@ impl UserData {
         UserData { data, drop }
     }
 
+    /// Gives the data back to the caller, whose it is again.
+    pub(crate) fn hand_over(mut self) {
+        self.drop = None;
+    }
+
     pub(crate) fn get(&self) -> *mut c_void {
         self.data
     }

@@ -120,13 +120,7 @@ impl<T, const INDEX_BITS: u32, const GENERATION_BITS: u32>
         &self,
         handle: u64,
     ) -> Result<Guard<'_, T, INDEX_BITS, GENERATION_BITS>, AccessError> {
-        let generation = handle >> INDEX_BITS;
-        if generation > Self::GENERATION_MASK {
-            return Err(AccessError::Stale);
-        }
-        // At most 32 bits.
-        let index = (handle & Self::INDEX_MASK) as u32;
-        let slot = self.chunks.get(index).ok_or(AccessError::Stale)?;
+        let (index, slot, generation) = self.find(handle)?;
         slot.acquire(generation)?;
         // SAFETY: acquired in the line above.
         Ok(unsafe { Guard::new(self, slot, index, generation) })
@@ -138,6 +132,23 @@ impl<T, const INDEX_BITS: u32, const GENERATION_BITS: u32>
     /// As [`acquire`](Self::acquire).
     pub fn remove(&self, handle: u64) -> Result<T, AccessError> {
         Ok(self.acquire(handle)?.take())
+    }
+
+    /// Removes the value, now or as soon as the caller that has acquired it lets it go, which then drops
+    /// it. The handle is stale from here on in both cases. Never waits.
+    ///
+    /// The value, if nobody had it; none if somebody had.
+    ///
+    /// # Errors
+    /// [`Stale`](AccessError::Stale), as [`acquire`](Self::acquire); never `Busy`.
+    pub fn discard(&self, handle: u64) -> Result<Option<T>, AccessError> {
+        let (index, slot, generation) = self.find(handle)?;
+        if slot.seize_generation(generation)? {
+            // SAFETY: acquired in the line above.
+            Ok(Some(unsafe { self.vacate(index, slot, generation) }))
+        } else {
+            Ok(None)
+        }
     }
 
     /// Removes every value of one owner and passes it to `each`, with no lock held.
@@ -155,6 +166,13 @@ impl<T, const INDEX_BITS: u32, const GENERATION_BITS: u32>
                 each(unsafe { self.vacate(index, slot, generation) });
             }
         }
+    }
+
+    /// Who owns the value, busy or not, as a hint: it may be gone when this returns. None if the handle is
+    /// stale.
+    pub fn owner(&self, handle: u64) -> Option<u64> {
+        let (_, slot, generation) = self.find(handle).ok()?;
+        slot.owner_of(generation)
     }
 
     /// How many values there are, for statistics: those that come or go during the call may count
@@ -180,6 +198,19 @@ impl<T, const INDEX_BITS: u32, const GENERATION_BITS: u32>
     /// thread was about to fill or had just emptied is lost: at most one for each thread.
     pub fn hold(&self) -> Held<'_> {
         self.free.hold()
+    }
+
+    /// The slot that a handle points to, whatever is in it, and the generation that it means.
+    #[inline]
+    fn find(&self, handle: u64) -> Result<(u32, &Slot<T>, u64), AccessError> {
+        let generation = handle >> INDEX_BITS;
+        if generation > Self::GENERATION_MASK {
+            return Err(AccessError::Stale);
+        }
+        // At most 32 bits.
+        let index = (handle & Self::INDEX_MASK) as u32;
+        let slot = self.chunks.get(index).ok_or(AccessError::Stale)?;
+        Ok((index, slot, generation))
     }
 
     /// A vacant slot that nobody else has: one used before, or a new one, or one of another shard.

@@ -11,7 +11,7 @@ use crate::{
 const ALIVE: u64 = 1;
 /// One caller has the value to itself.
 const BUSY: u64 = 2;
-/// The owner has been closed while the slot was busy: whoever lets go removes the value.
+/// The value was given up while the slot was busy: whoever lets go removes it.
 const DOOMED: u64 = 4;
 const FLAG_BITS: u32 = 3;
 
@@ -101,7 +101,27 @@ impl<T> Slot<T> {
         }
     }
 
-    /// Lets the value go. False: the owner has been closed, the caller still has the value and must
+    /// Acquires the value of this generation, as `acquire`, and returns true; or, if it is busy, dooms
+    /// it, so that its holder removes it, and returns false. Its handle is stale in both cases.
+    pub(crate) fn seize_generation(&self, generation: u64) -> Result<bool, AccessError> {
+        let free = generation << FLAG_BITS | ALIVE;
+        loop {
+            if self.acquire(generation) == Ok(()) {
+                return Ok(true);
+            }
+            match self
+                .state
+                .compare_exchange(free | BUSY, free | BUSY | DOOMED, AcqRel, Relaxed)
+            {
+                Ok(_) => return Ok(false),
+                // Its holder has let it go in between.
+                Err(found) if found == free => {}
+                Err(_) => return Err(AccessError::Stale),
+            }
+        }
+    }
+
+    /// Lets the value go. False: it was given up meanwhile, the caller still has it and must
     /// `empty` the slot.
     ///
     /// Called by the one who has acquired this generation.
@@ -111,6 +131,18 @@ impl<T> Slot<T> {
         self.state
             .compare_exchange(free | BUSY, free, Release, Acquire)
             .is_ok()
+    }
+
+    /// The owner of the value of this generation, if it is there.
+    pub(crate) fn owner_of(&self, generation: u64) -> Option<u64> {
+        let is_there =
+            |state: u64| state & (ALIVE | DOOMED) == ALIVE && state >> FLAG_BITS == generation;
+        if !is_there(self.state.load(Acquire)) {
+            return None;
+        }
+        let owner = self.owner.load(Acquire);
+        // Still the same value, so that was its owner.
+        is_there(self.state.load(Acquire)).then_some(owner)
     }
 
     /// Acquires the value if it belongs to `owner`, and returns its generation. A value that is

@@ -31,7 +31,7 @@ fn the_child_of_a_fork_finds_no_lock_held() {
                 }
             });
         }
-        // Without the lock about one child in CHILDREN_RATE hangs.
+        // Each fork meets the threads at other steps.
         let failed = (0..200)
             .map(|_| status_of_child())
             .find(|status| *status != 0);

@@ -193,6 +193,67 @@ fn take_against_close() {
 }
 
 #[test]
+fn acquire_against_discard() {
+    explore(|drops| {
+        let registry = Arc::new(Wide::new());
+        let handle = insert(&registry, 7, &drops);
+        let other = thread::spawn({
+            let registry = registry.clone();
+            move || {
+                if let Ok(mut value) = registry.acquire(handle) {
+                    value.use_once();
+                }
+            }
+        });
+        drop(registry.discard(handle).expect("nobody else removes it"));
+        assert_eq!(registry.acquire(handle).err(), Some(Stale));
+        other.join().unwrap();
+        assert_eq!(drops.load(Relaxed), 1);
+        assert_eq!(registry.len(), 0);
+    });
+}
+
+#[test]
+fn take_against_discard() {
+    explore(|drops| {
+        let registry = Arc::new(Wide::new());
+        let handle = insert(&registry, 7, &drops);
+        let other = thread::spawn({
+            let registry = registry.clone();
+            move || usize::from(registry.remove(handle).is_ok())
+        });
+        let mine = usize::from(matches!(registry.discard(handle), Ok(Some(_))));
+        assert!(mine + other.join().unwrap() <= 1);
+        assert_eq!(drops.load(Relaxed), 1);
+        assert_eq!(registry.len(), 0);
+    });
+}
+
+#[test]
+fn discard_against_close() {
+    explore(|drops| {
+        let registry = Arc::new(Wide::new());
+        let handle = insert(&registry, 7, &drops);
+        let other = thread::spawn({
+            let registry = registry.clone();
+            move || match registry.discard(handle) {
+                Ok(value) => usize::from(value.is_some()),
+                Err(error) => {
+                    assert_eq!(error, Stale);
+                    0
+                }
+            }
+        });
+        let mut closed = 0;
+        registry.close(7, |_| closed += 1);
+        // Neither: each found that the other had it, and doomed it.
+        assert!(closed + other.join().unwrap() <= 1);
+        assert_eq!(drops.load(Relaxed), 1);
+        assert_eq!(registry.len(), 0);
+    });
+}
+
+#[test]
 fn two_threads_close_one_owner() {
     explore(|drops| {
         let registry = Arc::new(Wide::new());

@@ -18,6 +18,7 @@ enum Step {
     LetGo { pick: usize },
     Take { pick: usize },
     Remove { pick: usize },
+    Discard { pick: usize },
     Close { owner: u64 },
 }
 
@@ -29,6 +30,7 @@ fn step() -> impl Strategy<Value = Step> {
         2 => pick.prop_map(|pick| Step::LetGo { pick }),
         1 => pick.prop_map(|pick| Step::Take { pick }),
         4 => pick.prop_map(|pick| Step::Remove { pick }),
+        1 => pick.prop_map(|pick| Step::Discard { pick }),
         1 => owner.prop_map(|owner| Step::Close { owner }),
     ]
 }
@@ -59,7 +61,7 @@ fn check<const I: u32, const G: u32>(steps: Vec<Step>) -> Result<(), TestCaseErr
     let mut gone = Vec::new();
     let mut issued: Vec<u64> = Vec::new();
     let mut known: HashMap<u64, Known> = HashMap::new();
-    // Each with its id; that of a closed value is no longer known.
+    // Each with its id; that of a closed or discarded value is no longer known.
     let mut guards: Vec<(u64, usize, Guard<'_, Value, I, G>)> = Vec::new();
 
     for (id, step) in steps.into_iter().enumerate() {
@@ -129,6 +131,18 @@ fn check<const I: u32, const G: u32>(steps: Vec<Step>) -> Result<(), TestCaseErr
                         known.remove(&handle);
                     }
                     (Err(Busy), Some(value)) if value.busy => {}
+                    (Err(Stale), None) => {}
+                    (found, _) => prop_assert!(false, "{:?}", found.err()),
+                }
+            }
+            Step::Discard { pick } if !issued.is_empty() => {
+                let handle = issued[pick % issued.len()];
+                match (registry.discard(handle), known.remove(&handle)) {
+                    (Ok(Some(value)), Some(expected)) if !expected.busy => {
+                        prop_assert_eq!(value.id, expected.id);
+                        gone.push(value.id);
+                    }
+                    (Ok(None), Some(value)) if value.busy => {}
                     (Err(Stale), None) => {}
                     (found, _) => prop_assert!(false, "{:?}", found.err()),
                 }

@@ -119,6 +119,17 @@ fn a_forged_handle_is_stale() {
         );
     }
 
+    // Few bits of index leave the most bits above the generation.
+    let small = Registry::<u8, 1, 20>::new();
+    let handle = insert(&small, 0);
+    for bit in 0..64 {
+        assert_eq!(
+            small.acquire(handle ^ 1 << bit).err(),
+            Some(Stale),
+            "{handle:#x}, {bit}"
+        );
+    }
+
     for forged in [0, u64::MAX, 1, u64::from(u32::MAX)] {
         assert_eq!(wide.acquire(forged).err(), Some(Stale), "{forged:#x}");
         assert_eq!(
@@ -207,10 +218,11 @@ fn a_closed_value_is_dropped_by_its_holder() {
     let registry = Wide::new();
     let (value, drops) = counted();
     let handle = registry.insert(7, value).ok().unwrap();
-    let (acquired, wait_acquired) = mpsc::channel();
-    let (closed, wait_closed) = mpsc::channel();
     let shared = &registry;
     thread::scope(|scope| {
+        // Made in here, so that the holder does not wait for a test that has failed.
+        let (acquired, wait_acquired) = mpsc::channel();
+        let (closed, wait_closed) = mpsc::channel();
         let holder = scope.spawn(move || {
             let guard = shared.acquire(handle).unwrap();
             acquired.send(()).unwrap();
@@ -250,6 +262,29 @@ fn a_holder_may_take_a_closed_value() {
     assert_eq!(next & 0xff_ffff, handle & 0xff_ffff);
     drop(registry.acquire(next).unwrap());
     assert_eq!(registry.remove(next), Ok('y'));
+}
+
+#[test]
+fn a_discarded_value_goes_now_or_when_its_holder_lets_it_go() {
+    let registry = Wide::new();
+    let (value, drops) = counted();
+    let handle = insert(&registry, value);
+    let returned = registry.discard(handle).expect("a live handle");
+    assert!(returned.is_some());
+    assert_eq!(drops.load(SeqCst), 0, "the caller has it");
+    assert!(matches!(registry.discard(handle), Err(Stale)));
+    drop(returned);
+
+    let (value, drops) = counted();
+    let handle = insert(&registry, value);
+    let guard = registry.acquire(handle).expect("a live handle");
+    assert!(matches!(registry.discard(handle), Ok(None)));
+    assert!(matches!(registry.acquire(handle), Err(Stale)));
+    assert!(matches!(registry.discard(handle), Err(Stale)));
+    assert_eq!(drops.load(SeqCst), 0, "its holder has it");
+    drop(guard);
+    assert_eq!(drops.load(SeqCst), 1);
+    assert!(registry.is_empty());
 }
 
 #[test]
@@ -336,6 +371,18 @@ fn a_drop_that_panics_spoils_nothing() {
     }
     assert!(catch_unwind(AssertUnwindSafe(|| drop(registry))).is_err());
     assert_eq!(drops.load(SeqCst), 4);
+}
+
+#[test]
+fn a_value_has_an_owner_while_it_is_there() {
+    let registry = Wide::new();
+    let handle = registry.insert(7, "value").expect("a free slot");
+    assert_eq!(registry.owner(handle), Some(7));
+    let guard = registry.acquire(handle).expect("a live handle");
+    assert_eq!(registry.owner(handle), Some(7), "also while it is busy");
+    assert_eq!(registry.owner(handle + (1 << 24)), None);
+    assert_eq!(guard.take(), "value");
+    assert_eq!(registry.owner(handle), None);
 }
 
 #[test]

@@ -52,6 +52,16 @@ impl Route {
     }
 }
 
+/// A handler that no pattern leads to.
+pub(crate) struct Refused {
+    pub(crate) error: RegisterError,
+    #[expect(
+        dead_code,
+        reason = "it lives until whoever asked is ready for its drop"
+    )]
+    route: Arc<Route>,
+}
+
 /// Routes by pattern, and by number.
 #[derive(Clone)]
 pub(crate) struct Table {
@@ -67,22 +77,27 @@ impl Table {
         }
     }
 
-    /// Adds a handler. `location` is where the program did so, for the error about a conflict.
+    /// Adds a handler, or gives it back. `location` is where the program did so, for the error about a
+    /// conflict.
     pub(crate) fn add(
         &mut self,
         pattern: &str,
         handler: Handler,
         location: String,
-    ) -> Result<(), RegisterError> {
+    ) -> Result<(), Refused> {
         let route = Arc::new(Route {
             // A program registers fewer than four billion patterns: they are a line of code each.
             number: u32::try_from(self.routes.len()).unwrap_or(u32::MAX),
             handler,
             slow: AtomicU32::new(0),
         });
-        self.mux.register_at(pattern, route.clone(), location)?;
-        self.routes.push(route);
-        Ok(())
+        match self.mux.register_at(pattern, route.clone(), location) {
+            Ok(_) => {
+                self.routes.push(route);
+                Ok(())
+            }
+            Err(error) => Err(Refused { error, route }),
+        }
     }
 
     pub(crate) fn mux(&self) -> &Mux<Arc<Route>> {
@@ -120,10 +135,16 @@ impl App {
         handler: Handler,
         location: String,
     ) -> Result<(), RegisterError> {
-        let _growing = lock(&self.growing);
-        let mut table = Table::clone(&self.table.load());
-        table.add(pattern, handler, location)?;
-        self.table.store(Arc::new(table));
-        Ok(())
+        let added = {
+            let _growing = lock(&self.growing);
+            let mut table = Table::clone(&self.table.load());
+            let added = table.add(pattern, handler, location);
+            if added.is_ok() {
+                self.table.store(Arc::new(table));
+            }
+            added
+        };
+        // A handler that is refused is dropped here: its drop may register another one.
+        added.map_err(|refused| refused.error)
     }
 }

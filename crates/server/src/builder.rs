@@ -184,7 +184,8 @@ impl Builder {
         handler: Handler,
         location: String,
     ) -> Result<&mut Self, RegisterError> {
-        self.0.table.add(pattern, handler, location)?;
+        let added = self.0.table.add(pattern, handler, location);
+        added.map_err(|refused| refused.error)?;
         Ok(self)
     }
 

@@ -152,10 +152,10 @@ async fn speak_h1(
     builder
         .header_read_timeout(None)
         // The guard bounds heads by bytes; this must not bite first.
-        .max_buf_size((limits.max_head_bytes + 1024).max(64 << 10));
+        .max_buf_size(limits.max_head_bytes.saturating_add(1024).max(64 << 10));
     if limits.max_headers > 100 {
-        // hyper's parser has room for 100 without an allocation.
-        builder.max_headers(limits.max_headers);
+        // hyper's parser has room for 100 without an allocation. The guard counts up to this bound.
+        builder.max_headers(limits.max_headers.min(usize::from(u16::MAX)));
     }
     let (mut stream, mut service) = (stream, service);
     let served = loop {
@@ -230,7 +230,8 @@ async fn speak_h2(
         .max_concurrent_streams(limits.h2_max_streams)
         .max_pending_accept_reset_streams(limits.h2_max_resets)
         .max_header_list_size(u32::try_from(limits.max_head_bytes).unwrap_or(u32::MAX))
-        .max_send_buf_size(limits.write_ahead.max(16 << 10));
+        // What HTTP/2 can count.
+        .max_send_buf_size(limits.write_ahead.clamp(16 << 10, u32::MAX as usize));
     conn.begin_idle();
     let mut http = pin!(builder.serve_connection(stream, service));
     let mut told = false;

@@ -31,7 +31,7 @@ use crate::reactor::{Job, Reactor, Wait};
 use crate::sync::lock;
 
 use self::worker::{Order, Worker, handling, sit_down};
-pub(crate) use self::worker::{sit_at_the_wheel, sits_at, step_down, wake};
+pub(crate) use self::worker::{sit_at_the_wheel, step_down, wake};
 
 /// How worker threads meet the language that handlers are written in.
 ///
@@ -421,7 +421,7 @@ impl Crew {
 
     /// Whether the calling thread is one of this crew's.
     pub(crate) fn is_aboard(&self) -> bool {
-        worker::sits_with(self)
+        worker::is_of(self)
     }
 
     /// Sends everybody home.

@@ -1,5 +1,6 @@
 //! A server whose turns the host takes, on threads of its own: no thread of ours exists.
 
+use std::cell::RefCell;
 use std::fmt;
 use std::io;
 use std::os::fd::{BorrowedFd, OwnedFd};
@@ -82,9 +83,9 @@ impl Driver {
         &self.reactor
     }
 
-    /// Whether the caller is a handler that a turn of this driver has called.
+    /// Whether a turn of this driver is up the calling thread's stack.
     pub(crate) fn is_aboard(&self) -> bool {
-        is_inside() || crew::sits_at(&self.owed)
+        TURNING.with_borrow(|turning| turning.contains(&std::ptr::from_ref(self)))
     }
 
     /// Drives I/O until handlers have run, or one of the other things of [`Turned`] has come about, or
@@ -92,8 +93,14 @@ impl Driver {
     pub(crate) fn turn(&self, timeout: Option<Duration>) -> Result<Turned, TurnError> {
         let mut watched = self.take_wheel()?;
         let deadline = timeout.and_then(|timeout| Instant::now().checked_add(timeout));
+        let _turning = Turning::begin(self);
         loop {
             let mut turned = Turned::default();
+            if self.reactor.is_over() {
+                self.reactor.shared().stopped();
+                turned.stopped = true;
+                return Ok(turned);
+            }
             let is_late = self.drive(watched.as_mut(), deadline, &mut turned);
             turned.handled = self.run_handlers();
             if turned.handled != 0 {
@@ -146,7 +153,7 @@ impl Driver {
     }
 
     fn take_wheel(&self) -> Result<MutexGuard<'_, Option<Watched>>, TurnError> {
-        if self.is_aboard() {
+        if is_inside() || self.is_aboard() {
             return Err(TurnError::Inside);
         }
         match self.watched.try_lock() {
@@ -218,6 +225,27 @@ impl Driver {
             let _ = catch_unwind(AssertUnwindSafe(|| self.reactor.run(job)));
         }
         batch
+    }
+}
+
+thread_local! {
+    /// The drivers whose turns are up this thread's stack.
+    static TURNING: RefCell<Vec<*const Driver>> = const { RefCell::new(Vec::new()) };
+}
+
+/// A turn under way on this thread, until it is dropped.
+struct Turning;
+
+impl Turning {
+    fn begin(driver: &Driver) -> Self {
+        TURNING.with_borrow_mut(|turning| turning.push(driver));
+        Turning
+    }
+}
+
+impl Drop for Turning {
+    fn drop(&mut self) {
+        TURNING.with_borrow_mut(Vec::pop);
     }
 }
 

@@ -82,7 +82,8 @@ pub(crate) enum Wait {
 
 /// See the module.
 pub(crate) struct Reactor {
-    runtime: Runtime,
+    /// Taken by `drop`.
+    runtime: Option<Runtime>,
     shared: Arc<Shared>,
     /// Held during a turn, so that a leader who comes early waits for the last one. The wake-ups that
     /// the turn delivers pass through it, and it keeps their memory.
@@ -238,7 +239,7 @@ impl Reactor {
             .enable_time()
             .build()?;
         Ok(Reactor {
-            runtime,
+            runtime: Some(runtime),
             shared,
             turn: Mutex::default(),
         })
@@ -248,8 +249,15 @@ impl Reactor {
         &self.shared
     }
 
+    fn runtime(&self) -> &Runtime {
+        match &self.runtime {
+            Some(runtime) => runtime,
+            None => unreachable!("only drop takes it"),
+        }
+    }
+
     pub(crate) fn handle(&self) -> &tokio::runtime::Handle {
-        self.runtime.handle()
+        self.runtime().handle()
     }
 
     /// Takes a turn: wakes the tasks that `done` puts into an empty list, then drives the runtime as `wait`
@@ -263,7 +271,7 @@ impl Reactor {
         let mut owed = lock(&self.turn);
         let mut begun = false;
         let _inside = Inside::enter();
-        self.runtime.block_on(poll_fn(|cx| {
+        self.runtime().block_on(poll_fn(|cx| {
             if !begun {
                 begun = true;
                 if self.shared.turn.get().is_none() {
@@ -331,6 +339,16 @@ impl Reactor {
         self.shared.is_draining()
             && self.shared.is_empty()
             && self.shared.waiting.load(Acquire) == 0
+    }
+}
+
+impl Drop for Reactor {
+    /// Drops every task, and with it every connection. Waits for nothing, so that a server may be dropped
+    /// anywhere, also inside another reactor.
+    fn drop(&mut self) {
+        if let Some(runtime) = self.runtime.take() {
+            runtime.shutdown_background();
+        }
     }
 }
 

@@ -44,6 +44,8 @@ struct State {
     chunks: VecDeque<Chunk>,
     /// What `chunks` weigh, in bytes.
     queued: usize,
+    /// How many pieces the connection has taken.
+    taken: u64,
     end: Option<End>,
     /// The connection's half is dropped.
     gone: bool,
@@ -214,7 +216,7 @@ impl Reply {
         state.blocked += 1;
         let mut deadline = Instant::now() + patience;
         while !state.gone && state.queued > limit / 2 {
-            let queued = state.queued;
+            let taken = state.taken;
             let left = deadline.saturating_duration_since(Instant::now());
             if left.is_zero() {
                 state.blocked -= 1;
@@ -227,7 +229,7 @@ impl Reply {
                 .wait_timeout(state, left)
                 .unwrap_or_else(PoisonError::into_inner)
                 .0;
-            if state.queued < queued {
+            if state.taken != taken {
                 deadline = Instant::now() + patience;
             }
         }
@@ -324,19 +326,36 @@ impl Outlet {
                     state = lock(&self.reply.state);
                     match read {
                         Ok(bytes) if part.left != 0 => {
+                            state.taken += 1;
+                            if let Some(conn) = &self.reply.account {
+                                // The next piece takes the place of this one: the client is taking.
+                                conn.pay(weight);
+                                conn.owe(weight);
+                            }
                             state.chunks.push_front(Chunk::File(part));
                             return Poll::Ready(Some(Ok(Piece::Data(bytes))));
                         }
                         Ok(bytes) => bytes,
                         Err(e) => {
+                            drop(state);
                             tracing::error!("cannot send the rest of a file: {e}");
+                            state = lock(&self.reply.state);
+                            // What was to follow would stand at the wrong place.
+                            state.chunks.clear();
                             state.end = Some(End::Aborted);
-                            Bytes::new()
+                            let rest = std::mem::take(&mut state.queued);
+                            if let Some(conn) = &self.reply.account {
+                                conn.pay(rest);
+                            }
+                            drop(state);
+                            self.reply.room.notify_all();
+                            return self.poll_chunk(cx);
                         }
                     }
                 }
             };
             state.queued -= weight;
+            state.taken += 1;
             if let Some(conn) = &self.reply.account {
                 conn.pay(weight);
             }

@@ -304,7 +304,7 @@ impl ResponseWriter {
         if len != 0 && matches!(code, 204 | 304) {
             return Err(WriteError::NoBody(code));
         }
-        let written = self.written + len as u64;
+        let written = self.written.saturating_add(len as u64);
         let declared = if self.stage == Stage::Open {
             self.content_length()?
         } else {
@@ -433,6 +433,10 @@ impl ResponseWriter {
 
     /// Waits, as a future, until the client has gone, or its connection gives the exchange up.
     pub fn poll_gone(&mut self, cx: &mut Context<'_>) -> Poll<()> {
-        self.reply.poll_gone(cx)
+        if self.reply.poll_gone(cx).is_ready() && self.is_client_gone() {
+            Poll::Ready(())
+        } else {
+            Poll::Pending
+        }
     }
 }

@@ -231,10 +231,15 @@ impl Server {
         })
     }
 
-    /// Whether the calling thread runs a handler of this server, or is inside its reactor: it must not
-    /// wait for the server to stop.
+    /// Whether the calling thread must not wait for this server to stop: it is one of its own, or has
+    /// one of its turns on the stack, or is inside the reactor of any server.
     pub fn is_inside(&self) -> bool {
-        is_inside() || self.engines.iter().any(Engine::is_aboard)
+        is_inside() || self.is_aboard()
+    }
+
+    /// Whether the calling thread is one of this server's own, or has one of its turns on the stack.
+    pub fn is_aboard(&self) -> bool {
+        self.engines.iter().any(Engine::is_aboard)
     }
 
     /// Takes a turn of a [driven](crate::Builder::driven) server: drives its connections until handlers
@@ -332,11 +337,12 @@ impl Drop for Server {
 
 /// Runs work as the handlers of a server run: on a thread of its crew, or in a turn of the host's. Any
 /// thread may use it; it does not keep the server alive.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Default)]
 pub struct Runner(Weak<Shared>);
 
 impl Runner {
-    /// Runs `work` soon, once. It is dropped without having run when the server has stopped before.
+    /// Runs `work` soon, once. It is dropped without having run when the server has stopped before; a
+    /// default runner drops all work.
     pub fn run(&self, work: Box<dyn FnOnce() + Send>) {
         if let Some(shared) = self.0.upgrade() {
             shared.call(work);

@@ -45,6 +45,11 @@ impl Callback {
         (self.function)(handle, self.user.get());
         let deferred = calling.deferred();
         drop(calling);
+        if site.is_ours().is_err() {
+            // A child that was forked inside the callback: on the way back it would go on with its
+            // parent's connections.
+            std::process::abort();
+        }
         if !deferred {
             finish(handle);
         }

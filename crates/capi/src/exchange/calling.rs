@@ -2,8 +2,6 @@
 
 use std::cell::Cell;
 
-use oxbridge_handles::AccessError;
-
 use crate::entry::entry;
 use crate::exchange::{EXCHANGES, OXB_NO_EXCHANGE, oxb_exchange, with};
 use crate::status::oxb_status::{self, *};
@@ -49,25 +47,24 @@ impl Drop for Calling {
 
 /// Ends an exchange whose callback has returned without deferring it, unless it has ended already.
 pub(crate) fn finish(handle: oxb_exchange) {
-    loop {
-        match EXCHANGES.acquire(handle) {
-            Ok(guard) => {
-                let mut entry = guard.take();
-                if !entry.touched {
-                    let path = entry.request().uri().path().to_owned();
-                    tracing::error!(path, "a callback returned without an answer");
-                    entry
-                        .exchange
-                        .refuse(http::StatusCode::INTERNAL_SERVER_ERROR);
-                } else if let Err(e) = entry.exchange.end() {
-                    tracing::debug!("a callback's answer could not be ended: {e}");
-                }
-                return;
+    match EXCHANGES.discard(handle) {
+        Ok(Some(mut entry)) => {
+            if !entry.touched {
+                let path = entry.request().uri().path().to_owned();
+                tracing::error!(path, "a callback returned without an answer");
+                entry
+                    .exchange
+                    .refuse(http::StatusCode::INTERNAL_SERVER_ERROR);
+            } else if let Err(e) = entry.exchange.end() {
+                tracing::debug!("a callback's answer could not be ended: {e}");
             }
-            Err(AccessError::Stale) => return,
-            // A thread to which the callback gave the handle is in a call: it may finish that one.
-            Err(AccessError::Busy) => std::thread::yield_now(),
         }
+        // When that call is over the exchange is aborted.
+        Ok(None) => tracing::error!(
+            "a callback returned without deferring an exchange that another thread is using"
+        ),
+        // It has ended already.
+        Err(_) => {}
     }
 }
 

@@ -4,19 +4,24 @@ use std::ffi::{CStr, c_char};
 
 use http::header::{CONTENT_TYPE, RETRY_AFTER};
 use http::{HeaderValue, StatusCode};
-use oxbridge::{Exchange, WriteError};
+use oxbridge::{Exchange, ResponseWriter, WriteError};
 
 use crate::entry::{entry, put, wanted};
-use crate::exchange::{EXCHANGES, Entry, oxb_exchange, with};
+use crate::exchange::{Entry, acquire, oxb_exchange, with};
 use crate::response::plain_status;
 use crate::status::oxb_status::{self, *};
 use crate::text::oxb_bytes;
 
 /// Takes the exchange: its handle is stale from here on.
 fn take(handle: oxb_exchange) -> Result<Entry, oxb_status> {
-    let entry = EXCHANGES.acquire(handle)?;
-    entry.site.is_ours()?;
-    Ok(entry.take())
+    Ok(acquire(handle)?.take())
+}
+
+impl Entry {
+    /// Ends the exchange because its server ends.
+    pub(crate) fn abort(mut self) {
+        self.exchange.response().abort();
+    }
 }
 
 /// Answers 503: there is no room for this exchange.
@@ -85,14 +90,15 @@ pub extern "C" fn oxb_exchange_abort(exchange: oxb_exchange) -> oxb_status {
 ///
 /// Headers that were set before are sent too. `status` is 200 to 999.
 ///
-/// Ownership: `content_type` and `body` are borrowed until this returns. The exchange ends, as with
-/// `oxb_exchange_end`; not after `OXB_ERR_ARG`, `OXB_ERR_STATE` and the `OXB_ERR_BAD_…`.
+/// Ownership: `content_type` and `body` are borrowed until this returns; `body` may be borrowed from this
+/// very exchange. The exchange ends, also when this fails, after `OXB_ERR_STALE`, `OXB_ERR_BUSY` and
+/// `OXB_ERR_FORKED` are ruled out: the client then gets 500, or a response that was cut off.
 /// Threads: any thread.
 /// NULL: without a `content_type` it stays as it was set, or is derived from the body; `body.data` may be
 /// NULL if its length is 0, else `OXB_ERR_ARG`.
 /// Returns: `OXB_OK`; `OXB_ERR_STATE` after the head was sent; `OXB_ERR_BAD_STATUS`,
-/// `OXB_ERR_BAD_HEADER`, `OXB_ERR_NO_BODY`, `OXB_ERR_LENGTH`, `OXB_ERR_GONE`, `OXB_ERR_ARG`,
-/// `OXB_ERR_STALE`, `OXB_ERR_BUSY`, `OXB_ERR_FORKED`.
+/// `OXB_ERR_BAD_HEADER`, `OXB_ERR_NO_BODY`, `OXB_ERR_LENGTH`, `OXB_ERR_LIMIT`, `OXB_ERR_GONE`,
+/// `OXB_ERR_ARG`, `OXB_ERR_STALE`, `OXB_ERR_BUSY`, `OXB_ERR_FORKED`.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn oxb_exchange_reply(
     exchange: oxb_exchange,
@@ -101,35 +107,42 @@ pub unsafe extern "C" fn oxb_exchange_reply(
     body: oxb_bytes,
 ) -> oxb_status {
     entry(|| {
-        // SAFETY: the caller lends `body` until this returns.
-        let body = unsafe { body.get() }?;
-        let content_type = if content_type.is_null() {
-            None
-        } else {
-            // SAFETY: not NULL, so NUL-terminated as the caller promises.
-            let text = unsafe { CStr::from_ptr(content_type) };
-            Some(HeaderValue::from_bytes(text.to_bytes()).map_err(|_| OXB_ERR_BAD_HEADER)?)
-        };
-        let status = plain_status(status)?;
-        let mut guard = EXCHANGES.acquire(exchange)?;
-        guard.site.is_ours()?;
-        let response = guard.response();
-        if matches!(status.as_u16(), 204 | 304) && !body.is_empty() {
-            return Err(OXB_ERR_NO_BODY);
-        }
-        response.set_status(status.as_u16())?;
-        if let Some(content_type) = content_type {
-            response.headers_mut()?.insert(CONTENT_TYPE, content_type);
-        }
         // All of the entry stays until the end: the body may be borrowed from this very exchange.
-        let mut entry = guard.take();
+        let mut entry = take(exchange)?;
         let response = entry.response();
-        let answered = response.write(body).and_then(|()| response.end());
+        // SAFETY: the caller lends both until this returns.
+        let answered = unsafe { reply(response, status, content_type, body) };
         if answered.is_err() {
             response.abort();
         }
-        Ok(answered?)
+        answered
     })
+}
+
+/// Writes a whole response.
+///
+/// # Safety
+/// `content_type` is NULL or a C string, `body` is NULL or may be read while this runs.
+unsafe fn reply(
+    response: &mut ResponseWriter,
+    status: u16,
+    content_type: *const c_char,
+    body: oxb_bytes,
+) -> Result<(), oxb_status> {
+    // SAFETY: as our caller promises.
+    let body = unsafe { body.get() }?;
+    response.set_status(plain_status(status)?.as_u16())?;
+    if !content_type.is_null() {
+        // SAFETY: not NULL, so NUL-terminated as our caller promises.
+        let text = unsafe { CStr::from_ptr(content_type) };
+        let value = HeaderValue::from_bytes(text.to_bytes()).map_err(|_| OXB_ERR_BAD_HEADER)?;
+        let headers = response.headers_mut()?;
+        headers
+            .try_insert(CONTENT_TYPE, value)
+            .map_err(|_| OXB_ERR_LIMIT)?;
+    }
+    response.write(body)?;
+    Ok(response.end()?)
 }
 
 /// Whether the client has gone, so that nobody will read what is written.
@@ -145,7 +158,7 @@ pub unsafe extern "C" fn oxb_exchange_is_gone(
 ) -> oxb_status {
     entry(|| {
         wanted(out)?;
-        let gone = with(exchange, |entry| Ok(entry.peek().is_client_gone()))?;
+        let gone = with(exchange, |entry| Ok(entry.response().is_client_gone()))?;
         // SAFETY: `out` is NULL or the caller's to be written.
         unsafe { put(out, gone) }
     })

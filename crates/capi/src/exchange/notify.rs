@@ -1,8 +1,8 @@
 //! Notifications: an exchange has become readable or writable, or its client has gone.
 
 use std::ffi::c_void;
-use std::sync::atomic::{AtomicBool, Ordering::SeqCst, fence};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering::SeqCst, fence};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::task::{Context, Wake, Waker};
 
 use oxbridge_handles::AccessError;
@@ -30,9 +30,57 @@ pub(crate) struct Notify {
     missed: AtomicBool,
 }
 
+/// The exchanges that are being looked at, and how many looks have begun, ever.
+static LOOKING: Mutex<Vec<oxb_exchange>> = Mutex::new(Vec::new());
+static BEGUN: AtomicU64 = AtomicU64::new(0);
+
+/// The list of looks, locked.
+pub(crate) type Looks = MutexGuard<'static, Vec<oxb_exchange>>;
+
+/// Locks the list, so that a fork does not copy it in the hand of another thread. Nothing is locked
+/// while it is held, so it comes last.
+pub(crate) fn hold_looks() -> Looks {
+    looking()
+}
+
+fn looking() -> Looks {
+    LOOKING.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+/// How many looks have begun, ever. To see whether one may have come in between.
+pub(super) fn looks_begun() -> u64 {
+    BEGUN.load(SeqCst)
+}
+
+/// Whether a look has this exchange now.
+pub(super) fn is_looking_at(handle: oxb_exchange) -> bool {
+    looking().contains(&handle)
+}
+
+/// A look under way, until it is dropped.
+struct Look(oxb_exchange);
+
+impl Look {
+    fn begin(handle: oxb_exchange) -> Self {
+        looking().push(handle);
+        BEGUN.fetch_add(1, SeqCst);
+        Look(handle)
+    }
+}
+
+impl Drop for Look {
+    fn drop(&mut self) {
+        let mut looking = looking();
+        if let Some(place) = looking.iter().position(|handle| *handle == self.0) {
+            looking.swap_remove(place);
+        }
+    }
+}
+
 impl Notify {
     /// Looks whether what is waited for has come about, and tells it. Runs as a handler does.
     fn look(self: &Arc<Self>) {
+        let look = Look::begin(self.handle);
         let mut guard = match EXCHANGES.acquire(self.handle) {
             Ok(guard) => guard,
             Err(AccessError::Stale) => return,
@@ -47,20 +95,21 @@ impl Notify {
                 }
             }
         };
-        if !guard
-            .notify
-            .as_ref()
-            .is_some_and(|current| Arc::ptr_eq(&current.0, self))
-        {
+        let Some(current) = guard.notify.as_ref().map(|notify| notify.0.clone()) else {
             return;
-        }
-        let kinds = self.poll(&mut guard);
+        };
+        let is_current = Arc::ptr_eq(&current, self);
+        let kinds = if is_current { self.poll(&mut guard) } else { 0 };
         if kinds == 0 {
+            drop(guard);
+            // Another look may have come meanwhile, and found the exchange in use by this one.
+            current.look_again();
             return;
         }
         let told = self.take_told();
         guard.notify = None;
         drop(guard);
+        drop(look);
         match told {
             Some((Some(callback), user)) => {
                 let _calling = enter_callback(crate::exchange::OXB_NO_EXCHANGE);
@@ -78,8 +127,15 @@ impl Notify {
             .take()
     }
 
+    /// Called under the guard of a call that is over: looks soon, if there is something to see.
+    pub(super) fn look_soon_if_ready(self: &Arc<Self>, entry: &mut Entry) {
+        if self.poll(entry) != 0 {
+            self.clone().wake();
+        }
+    }
+
     /// Called after a call on the exchange.
-    pub(crate) fn look_again(self: &Arc<Self>) {
+    pub(super) fn look_again(self: &Arc<Self>) {
         fence(SeqCst);
         if self.missed.swap(false, SeqCst) {
             self.clone().wake();
@@ -96,10 +152,10 @@ impl Notify {
         {
             kinds |= OXB_EVENT_READABLE;
         }
-        if self.kinds & OXB_EVENT_WRITABLE != 0 && entry.peek().poll_room(cx).is_ready() {
+        if self.kinds & OXB_EVENT_WRITABLE != 0 && entry.response().poll_room(cx).is_ready() {
             kinds |= OXB_EVENT_WRITABLE;
         }
-        if self.kinds & OXB_EVENT_GONE != 0 && entry.peek().poll_gone(cx).is_ready() {
+        if self.kinds & OXB_EVENT_GONE != 0 && entry.response().poll_gone(cx).is_ready() {
             kinds |= OXB_EVENT_GONE;
         }
         kinds
@@ -133,8 +189,8 @@ impl Wake for Notify {
 /// not defer the exchange: that is `oxb_exchange_defer`'s.
 ///
 /// Ownership: `user_data` is kept until the callback has returned or the exchange has ended; `drop` runs
-/// exactly once, also on failure. With a NULL `callback` it goes into an `oxb_event` for
-/// `oxb_server_next`, and `drop` runs when that event is handed out.
+/// exactly once, also on failure. With a NULL `callback` it goes into an `oxb_event`, and is the caller's
+/// again when `oxb_server_next` hands that out: `drop` runs only if it never does.
 /// Threads: any thread.
 /// NULL: a NULL `callback` asks for an event; `user_data` and `drop` may be NULL.
 /// Returns: `OXB_OK`; `OXB_ERR_ARG` for no kind, or one that is none; `OXB_ERR_STALE`, `OXB_ERR_BUSY`,
@@ -161,11 +217,8 @@ pub extern "C" fn oxb_exchange_notify(
                 told: Mutex::new(Some((callback, user))),
                 missed: AtomicBool::new(false),
             });
-            let old = entry.notify.replace(Registered(notify.clone()));
-            if notify.poll(entry) != 0 {
-                notify.wake();
-            }
-            Ok(old)
+            // `with` looks whether it has come about already.
+            Ok(entry.notify.replace(Registered(notify)))
         })?;
         // Its drop function may call us: nothing is locked here.
         std::mem::drop(old);

@@ -4,10 +4,10 @@ use std::ffi::c_void;
 
 use bytes::Bytes;
 use http::HeaderName;
-use oxbridge::{BodyError, RequestBody};
+use oxbridge::{Request, RequestBody};
 
 use crate::entry::{entry, put, wanted};
-use crate::exchange::{oxb_exchange, with};
+use crate::exchange::{Entry, Lent, oxb_exchange, with};
 use crate::status::oxb_status::{self, *};
 use crate::text::oxb_bytes;
 
@@ -41,7 +41,7 @@ pub unsafe extern "C" fn oxb_request_content_length(
 /// NULL: `OXB_ERR_ARG`; `buffer` may be NULL if `capacity` is 0.
 /// Returns: `OXB_OK`; `OXB_ERR_WOULD_BLOCK` where it must not wait (an inline callback, a driven server):
 /// see `oxb_exchange_notify`; `OXB_ERR_GONE`, `OXB_ERR_TIMEOUT`, `OXB_ERR_TOO_LARGE` and
-/// `OXB_ERR_MALFORMED`, after which the body is at its end; `OXB_ERR_ARG`, `OXB_ERR_STALE`,
+/// `OXB_ERR_MALFORMED`, which every later read of this body returns too; `OXB_ERR_ARG`, `OXB_ERR_STALE`,
 /// `OXB_ERR_BUSY`, `OXB_ERR_FORKED`.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn oxb_request_read(
@@ -64,14 +64,14 @@ pub unsafe extern "C" fn oxb_request_read(
             unsafe { std::slice::from_raw_parts_mut(buffer.cast::<u8>(), capacity) }
         };
         let n = with(exchange, |entry| {
-            Ok(entry.request().body_mut().read_blocking(buffer)?)
+            entry.body(|request, _| Ok(request.body_mut().read_blocking(buffer)?))
         })?;
         // SAFETY: not NULL, so the caller's to be written.
         unsafe { put(count, n) }
     })
 }
 
-/// Reads what is left of the body, all of it, into memory: `OXB_LIMIT_BODY_BYTES` bounds it. Waits as
+/// Reads what is left of the body, all of it, into memory: `OXB_LIMIT_WHOLE_BODY` bounds it. Waits as
 /// `oxb_request_read` does. Called again, it gives the same bytes.
 ///
 /// Ownership: `out` is written on success; the bytes are borrowed until the exchange ends.
@@ -89,31 +89,69 @@ pub unsafe extern "C" fn oxb_request_body(
             return Err(OXB_ERR_ARG);
         }
         let body = with(exchange, |entry| {
-            let (request, lent) = entry.lend();
-            let body = match &mut lent.body {
-                Some(body) => body,
-                None => {
-                    let body = gather(request.body_mut(), &mut lent.gathered)?;
-                    lent.body.insert(body)
-                }
-            };
-            Ok(oxb_bytes::of(body))
+            let most = entry.site.whole_body;
+            entry.body(|request, lent| {
+                let body = match &mut lent.body {
+                    Some(body) => body,
+                    None => {
+                        let body = gather(request.body_mut(), &mut lent.gathered, most)?;
+                        lent.body.insert(body)
+                    }
+                };
+                Ok(oxb_bytes::of(body))
+            })
         })?;
         // SAFETY: not NULL, so the caller's to be written.
         unsafe { put(out, body) }
     })
 }
 
-/// Reads to the end. What came before an error stays in `gathered`.
-fn gather(body: &mut RequestBody, gathered: &mut Vec<u8>) -> Result<Bytes, BodyError> {
-    while let Some(chunk) = body.chunk_blocking() {
-        let chunk = chunk?;
-        if gathered.is_empty() && body.remaining() == Some(0) {
-            return Ok(chunk);
+impl Entry {
+    /// Reads the body. An error stays: half a body never looks like a whole one.
+    fn body<R>(
+        &mut self,
+        read: impl FnOnce(&mut Request, &mut Lent) -> Result<R, oxb_status>,
+    ) -> Result<R, oxb_status> {
+        if let Some(status) = self.body_failed {
+            return Err(status);
         }
-        gathered.extend_from_slice(&chunk);
+        let (request, lent) = self.lend();
+        let result = read(request, lent);
+        if let Err(status) = result
+            && status != OXB_ERR_WOULD_BLOCK
+        {
+            self.body_failed = Some(status);
+        }
+        result
     }
-    Ok(std::mem::take(gathered).into())
+}
+
+/// Reads to the end, at most `most` bytes. What came before an error stays in `gathered`.
+fn gather(body: &mut RequestBody, gathered: &mut Vec<u8>, most: u64) -> Result<Bytes, oxb_status> {
+    let mut first: Option<Bytes> = None;
+    let mut length = gathered.len() as u64;
+    loop {
+        let chunk = match body.chunk_blocking() {
+            None => break,
+            Some(Ok(chunk)) => chunk,
+            Some(Err(e)) => {
+                gathered.extend(first.into_iter().flatten());
+                return Err(e.into());
+            }
+        };
+        length += chunk.len() as u64;
+        if length > most {
+            return Err(OXB_ERR_TOO_LARGE);
+        }
+        if first.is_none() && gathered.is_empty() {
+            // As a rule it is the only one, and need not be copied.
+            first = Some(chunk);
+        } else {
+            gathered.extend(first.take().into_iter().flatten());
+            gathered.extend_from_slice(&chunk);
+        }
+    }
+    Ok(first.unwrap_or_else(|| std::mem::take(gathered).into()))
 }
 
 /// The trailer field of that name, which came after the body (RFC 9110 §6.5); known once the body has

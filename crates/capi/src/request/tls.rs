@@ -1,6 +1,6 @@
 //! The facts of a TLS session.
 
-use crate::entry::entry;
+use crate::entry::{entry, wanted};
 use crate::exchange::{oxb_exchange, with};
 use crate::status::oxb_status::{self, *};
 use crate::text::oxb_bytes;
@@ -42,7 +42,8 @@ pub unsafe extern "C" fn oxb_request_tls(
     size: usize,
 ) -> oxb_status {
     entry(|| {
-        if out.is_null() || size < size_of::<oxb_tls_info>() {
+        wanted(out)?;
+        if size < size_of::<oxb_tls_info>() {
             return Err(OXB_ERR_ARG);
         }
         let info = with(exchange, |entry| {

@@ -9,7 +9,7 @@ use oxbridge::FileError;
 use oxbridge::files::{serve_file, write_part};
 
 use crate::entry::{entry, explained};
-use crate::exchange::{oxb_exchange, with};
+use crate::exchange::{answer, oxb_exchange};
 use crate::fail::{Fail, explain, oxb_error};
 use crate::status::oxb_status::{self, *};
 use crate::text::text;
@@ -41,7 +41,7 @@ pub extern "C" fn oxb_response_write_fd(
     length: u64,
 ) -> oxb_status {
     entry(|| {
-        with(exchange, |entry| {
+        answer(exchange, |entry| {
             if fd < 0 || offset.checked_add(length).is_none() {
                 return Err(OXB_ERR_ARG);
             }
@@ -87,7 +87,7 @@ pub unsafe extern "C" fn oxb_response_send_file(
         // SAFETY: the caller lends `path` until this returns.
         let path = PathBuf::from(unsafe { text(path, "path") }?);
         let mut detail = None;
-        let sent = with(exchange, |entry| {
+        let sent = answer(exchange, |entry| {
             let (response, request) = entry.parts();
             serve_file(response, request, &path).map_err(|e| {
                 let status = status_of(&e);

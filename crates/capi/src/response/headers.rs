@@ -3,7 +3,7 @@
 use http::{HeaderName, HeaderValue};
 
 use crate::entry::{entry, put, wanted};
-use crate::exchange::{oxb_exchange, with};
+use crate::exchange::{answer, oxb_exchange, with};
 use crate::status::oxb_status::{self, *};
 use crate::text::oxb_bytes;
 
@@ -29,8 +29,8 @@ unsafe fn field(
 /// Ownership: `name` and `value` are borrowed until this returns.
 /// Threads: any thread.
 /// NULL: `OXB_ERR_ARG`, unless the length is 0.
-/// Returns: `OXB_OK`; `OXB_ERR_BAD_HEADER`; `OXB_ERR_STATE` after the head was sent; `OXB_ERR_ARG`,
-/// `OXB_ERR_STALE`, `OXB_ERR_BUSY`, `OXB_ERR_FORKED`.
+/// Returns: `OXB_OK`; `OXB_ERR_BAD_HEADER`; `OXB_ERR_LIMIT`: there are too many; `OXB_ERR_STATE` after
+/// the head was sent; `OXB_ERR_ARG`, `OXB_ERR_STALE`, `OXB_ERR_BUSY`, `OXB_ERR_FORKED`.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn oxb_response_set_header(
     exchange: oxb_exchange,
@@ -38,10 +38,11 @@ pub unsafe extern "C" fn oxb_response_set_header(
     value: oxb_bytes,
 ) -> oxb_status {
     entry(|| {
-        with(exchange, |entry| {
+        answer(exchange, |entry| {
             // SAFETY: the caller lends both until this returns.
             let (name, value) = unsafe { field(name, value) }?;
-            entry.response().headers_mut()?.insert(name, value);
+            let headers = entry.response().headers_mut()?;
+            headers.try_insert(name, value).map_err(|_| OXB_ERR_LIMIT)?;
             Ok(())
         })
     })
@@ -52,8 +53,8 @@ pub unsafe extern "C" fn oxb_response_set_header(
 /// Ownership: `name` and `value` are borrowed until this returns.
 /// Threads: any thread.
 /// NULL: `OXB_ERR_ARG`, unless the length is 0.
-/// Returns: `OXB_OK`; `OXB_ERR_BAD_HEADER`; `OXB_ERR_STATE` after the head was sent; `OXB_ERR_ARG`,
-/// `OXB_ERR_STALE`, `OXB_ERR_BUSY`, `OXB_ERR_FORKED`.
+/// Returns: `OXB_OK`; `OXB_ERR_BAD_HEADER`; `OXB_ERR_LIMIT`: there are too many; `OXB_ERR_STATE` after
+/// the head was sent; `OXB_ERR_ARG`, `OXB_ERR_STALE`, `OXB_ERR_BUSY`, `OXB_ERR_FORKED`.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn oxb_response_add_header(
     exchange: oxb_exchange,
@@ -61,13 +62,11 @@ pub unsafe extern "C" fn oxb_response_add_header(
     value: oxb_bytes,
 ) -> oxb_status {
     entry(|| {
-        with(exchange, |entry| {
+        answer(exchange, |entry| {
             // SAFETY: the caller lends both until this returns.
             let (name, value) = unsafe { field(name, value) }?;
             let headers = entry.response().headers_mut()?;
-            headers
-                .try_append(name, value)
-                .map_err(|_| OXB_ERR_BAD_HEADER)?;
+            headers.try_append(name, value).map_err(|_| OXB_ERR_LIMIT)?;
             Ok(())
         })
     })
@@ -86,7 +85,7 @@ pub unsafe extern "C" fn oxb_response_delete_header(
     name: oxb_bytes,
 ) -> oxb_status {
     entry(|| {
-        with(exchange, |entry| {
+        answer(exchange, |entry| {
             // SAFETY: the caller lends it until this returns.
             let name = unsafe { name.get() }?;
             let name = HeaderName::from_bytes(name).map_err(|_| OXB_ERR_BAD_HEADER)?;
@@ -116,7 +115,7 @@ pub unsafe extern "C" fn oxb_response_get_header(
         let name = unsafe { name.get() }?;
         let value = with(exchange, |entry| {
             let name = HeaderName::from_bytes(name).map_err(|_| OXB_ERR_NOT_FOUND)?;
-            let value = entry.peek().headers().get(name);
+            let value = entry.response().headers().get(name);
             Ok(oxb_bytes::of(value.ok_or(OXB_ERR_NOT_FOUND)?.as_bytes()))
         })?;
         // SAFETY: `out` is NULL or the caller's to be written.
@@ -130,8 +129,8 @@ pub unsafe extern "C" fn oxb_response_get_header(
 /// Ownership: `name` and `value` are borrowed until this returns.
 /// Threads: any thread.
 /// NULL: `OXB_ERR_ARG`, unless the length is 0.
-/// Returns: `OXB_OK`; `OXB_ERR_BAD_HEADER`; `OXB_ERR_ARG`, `OXB_ERR_STALE`, `OXB_ERR_BUSY`,
-/// `OXB_ERR_FORKED`.
+/// Returns: `OXB_OK`; `OXB_ERR_BAD_HEADER`; `OXB_ERR_LIMIT`: there are too many; `OXB_ERR_ARG`,
+/// `OXB_ERR_STALE`, `OXB_ERR_BUSY`, `OXB_ERR_FORKED`.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn oxb_response_set_trailer(
     exchange: oxb_exchange,
@@ -139,10 +138,13 @@ pub unsafe extern "C" fn oxb_response_set_trailer(
     value: oxb_bytes,
 ) -> oxb_status {
     entry(|| {
-        with(exchange, |entry| {
+        answer(exchange, |entry| {
             // SAFETY: the caller lends both until this returns.
             let (name, value) = unsafe { field(name, value) }?;
-            entry.response().trailers_mut()?.insert(name, value);
+            let trailers = entry.response().trailers_mut()?;
+            trailers
+                .try_insert(name, value)
+                .map_err(|_| OXB_ERR_LIMIT)?;
             Ok(())
         })
     })

@@ -108,11 +108,8 @@ pub unsafe extern "C" fn oxb_server_wake(server: *mut oxb_server) -> oxb_status 
     entry(|| {
         // SAFETY: NULL, or a server that is not freed meanwhile.
         let server = unsafe { get(server) }?;
-        if server.site.driven {
-            server.server.wake();
-        } else {
-            server.site.queue.wake();
-        }
+        server.server.wake();
+        server.site.queue.wake();
         Ok(())
     })
 }

@@ -6,7 +6,7 @@ use std::sync::atomic::Ordering::{Relaxed, SeqCst};
 use std::time::Duration;
 
 use crate::crew::Crew;
-use crate::crew::worker::{Order, Worker};
+use crate::crew::worker::{self, Order, Worker};
 use crate::reactor::Wait;
 use crate::sync::lock;
 
@@ -28,6 +28,7 @@ impl Crew {
 
     /// The watchdog's life.
     pub(super) fn watch(self: &Arc<Self>) {
+        worker::join(self);
         let mut last: Option<(Arc<Worker>, u32)> = None;
         let mut quiet = 0;
         loop {

@@ -9,7 +9,7 @@ use std::sync::{Arc, Condvar, Mutex};
 use std::task::Waker;
 
 use crate::crew::Crew;
-use crate::reactor::Job;
+use crate::reactor::{Job, is_inside};
 use crate::sync::lock;
 
 /// One worker thread, as the others see it.
@@ -57,12 +57,15 @@ enum Seat {
 
 thread_local! {
     static SEAT: RefCell<Option<Seat>> = const { RefCell::new(None) };
+    /// The crew whose thread this is. To be compared, not to be followed.
+    static CREW: Cell<*const Crew> = const { Cell::new(std::ptr::null()) };
     /// Whether this thread runs a handler outside the reactor.
     static HANDLING: Cell<bool> = const { Cell::new(false) };
 }
 
 /// Gives this thread its seat in a crew, until the guard is dropped.
 pub(super) fn sit_down(crew: Arc<Crew>, worker: Arc<Worker>) -> Seated {
+    join(&crew);
     take_seat(Seat::Crew(crew, worker))
 }
 
@@ -103,7 +106,8 @@ impl Drop for Handling {
 /// Wakes a connection's task. On the leader, while it runs a batch, that waits for the next turn: then
 /// it happens inside the runtime and costs no system call.
 pub(crate) fn wake(task: Waker) {
-    let direct = if HANDLING.get() {
+    // Inside a reactor it is another one's turn, on the stack of a handler.
+    let direct = if HANDLING.get() && !is_inside() {
         SEAT.with_borrow(|seat| match seat {
             None => Some(task),
             Some(Seat::Driver(owed)) => {
@@ -143,14 +147,12 @@ pub(crate) fn step_down() {
     });
 }
 
-/// Whether this thread sits in this crew.
-pub(super) fn sits_with(crew: &Crew) -> bool {
-    SEAT.with_borrow(
-        |seat| matches!(seat, Some(Seat::Crew(own, _)) if std::ptr::eq(&raw const **own, crew)),
-    )
+/// Whether this thread is one of this crew's.
+pub(super) fn is_of(crew: &Crew) -> bool {
+    CREW.get() == crew
 }
 
-/// Whether this thread takes the turns of the driver that `owed` belongs to, and runs its handlers now.
-pub(crate) fn sits_at(owed: &Arc<Mutex<Vec<Waker>>>) -> bool {
-    SEAT.with_borrow(|seat| matches!(seat, Some(Seat::Driver(own)) if Arc::ptr_eq(own, owed)))
+/// Makes the calling thread one of this crew's, for its whole life.
+pub(super) fn join(crew: &Crew) {
+    CREW.set(crew);
 }
