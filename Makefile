@@ -4,6 +4,7 @@ PYTHON ?= python3
 PORT ?= 5000
 # Not `?=`: some shells export HOST as the machine's name, and that must never become a listening address.
 HOST = 127.0.0.1
+PREFIX ?= /usr/local
 
 VENV := .venv
 BIN := $(VENV)/bin
@@ -26,7 +27,7 @@ EXTENSION_SOURCES := Cargo.toml $(wildcard Cargo.lock) pyproject.toml \
 	$(shell find crates/mux/src crates/server/src crates/python/src 2>/dev/null)
 
 .DEFAULT_GOAL := help
-.PHONY: help run build test lint format bench docs clean preflight
+.PHONY: help run build libs install test lint format bench docs clean preflight
 # A recipe that fails leaves no half-made target behind that would look finished next time.
 .DELETE_ON_ERROR:
 
@@ -34,7 +35,8 @@ help: ## list the verbs
 	@echo 'make VERB, where VERB is one of:'
 	@sed -n 's/^\([a-z]*\):.*## \(.*\)/  \1|\2/p' $(firstword $(MAKEFILE_LIST)) | awk -F'|' '{ printf "%-9s %s\n", $$1, $$2 }'
 	@echo 'Settings: HOST=127.0.0.1 PORT=5000 (run), PYTHON=python3 (the interpreter .venv is made with),'
-	@echo '          INSTALL=no (test: install no Debian package, even as root), SUITES="rust python" (test: only these).'
+	@echo '          INSTALL=no (test: install no Debian package, even as root), SUITES="rust python" (test: only these),'
+	@echo '          PREFIX=/usr/local DESTDIR= (install: where to, and a root to put before it).'
 
 run: $(BIN)/.built ## serve examples/hello.py on http://127.0.0.1:5000
 	@echo 'Oxbridge answers on http://$(HOST):$(PORT) (Ctrl-C stops it). Try:'
@@ -42,6 +44,12 @@ run: $(BIN)/.built ## serve examples/hello.py on http://127.0.0.1:5000
 	@HOST='$(HOST)' PORT='$(PORT)' exec $(BIN)/python examples/hello.py
 
 build: $(BIN)/.built ## build the Python extension into .venv (release)
+
+libs: preflight ## build liboxbridge and libgohttp for C (target/c/release)
+	@$(PYTHON) tools/clib.py build
+
+install: libs ## install the C libraries: make install PREFIX=/usr/local
+	@$(PYTHON) tools/clib.py install --prefix '$(PREFIX)' --destdir '$(DESTDIR)'
 
 test: $(BIN)/.built ## run every test in every language
 	@$(BIN)/python tools/run_tests.py $(if $(CI),--strict) $(if $(filter no,$(INSTALL)),--no-install) $(SUITES)

@@ -375,6 +375,12 @@ public:
     std::optional<std::string_view> header(std::string_view name) const {
         return find(oxb_request_header, name);
     }
+    /// The nth header of this name, from 0 on.
+    std::optional<std::string_view> header(std::string_view name, std::size_t n) const {
+        oxb_bytes value{};
+        const oxb_status status = oxb_request_header_nth(handle_, detail::bytes(name), n, &value);
+        return found(status, value);
+    }
     /// Every header, names in lower case.
     Fields headers() const noexcept { return {handle_, oxb_request_header_at}; }
 
@@ -471,6 +477,12 @@ public:
         detail::ErrorSlot error;
         error.check(oxb_response_send_file(handle_, text.get(), error.out()));
     }
+    /// The status that will be sent, or was.
+    std::uint16_t status() const {
+        std::uint16_t status = 0;
+        detail::check(oxb_response_status(handle_, &status));
+        return status;
+    }
     /// Bytes of the body written so far.
     std::uint64_t written() const {
         std::uint64_t count = 0;
@@ -538,6 +550,9 @@ private:
     std::optional<std::string_view> find(Finder finder, std::string_view name) const {
         oxb_bytes value{};
         const oxb_status status = finder(handle_, detail::bytes(name), &value);
+        return found(status, value);
+    }
+    static std::optional<std::string_view> found(oxb_status status, oxb_bytes value) {
         if (status == OXB_ERR_NOT_FOUND) {
             return std::nullopt;
         }

@@ -1,4 +1,4 @@
-"""The programs that tests run, where to find them, and how to get those that are missing.
+"""What tests and the benchmark run or link to, where to find it, and how to get what is missing.
 
 One table for every suite: `run_tests.py` installs from it and passes each path on as an environment
 variable (`go` as OXBRIDGE_GO), and the marker `needs` in tests/conftest.py looks programs up in it.
@@ -24,14 +24,17 @@ class Program:
 
     A way to get it is a Debian package, for root on a system with apt-get, or a package for the
     environment that this interpreter belongs to. `at_least` is the oldest version that serves, as
-    printed by `version`.
+    printed by `version`. A C library has no command: it is there if its `header` is.
+    `nightly` names components of Rust's nightly toolchain, for which the command is rustup.
     """
 
-    commands: tuple[str, ...]
+    commands: tuple[str, ...] = ()
+    header: str | None = None
     debian: str | None = None
     pypi: str | None = None
     version: tuple[str, ...] = ()
     at_least: tuple[int, ...] = ()
+    nightly: tuple[str, ...] = ()
 
 
 PROGRAMS = {
@@ -46,20 +49,40 @@ PROGRAMS = {
         ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable"),
         debian="chromium",
     ),
+    "gcc": Program(("gcc",), debian="gcc"),
+    "g++": Program(("g++",), debian="g++"),
+    "clang": Program(("clang",), debian="clang"),
+    "clang++": Program(("clang++",), debian="clang"),
+    "cmake": Program(("cmake",), debian="cmake"),
+    "pkg-config": Program(("pkg-config", "pkgconf"), debian="pkg-config"),
+    "node": Program(("node", "nodejs"), debian="nodejs", version=("--version",), at_least=(18, 0)),
+    "npm": Program(("npm",), debian="npm"),
+    "jansson": Program(header="jansson.h", debian="libjansson-dev"),
+    "nlohmann-json": Program(header="nlohmann/json.hpp", debian="nlohmann-json3-dev"),
+    "groff": Program(("groff",), debian="groff"),
+    # Miri, and the sanitizers of Rust code.
+    "nightly": Program(("rustup",), nightly=("miri", "rust-src")),
+    "libmicrohttpd": Program(header="microhttpd.h", debian="libmicrohttpd-dev"),
 }
 
 # Where installers put programs without putting the place on PATH.
 ALSO_IN = (str(Path(sys.prefix) / "bin"), "/usr/local/go/bin")
+NIGHTLY = ("toolchain", "install", "nightly", "--profile", "minimal")
+# Where C compilers look for headers without being told.
+HEADERS_IN = ("/usr/local/include", "/usr/include")
 
 
 def variable(name: str) -> str:
     """Name the environment variable that carries the program's path."""
-    return f"OXBRIDGE_{name.upper()}"
+    return f"OXBRIDGE_{name.upper().replace('+', 'X').replace('-', '_')}"
 
 
 def find(name: str) -> str | None:
     """Path of a program of the table, or None. The program's environment variable comes first."""
     program = PROGRAMS[name]
+    if program.header is not None:
+        headers = (Path(place, program.header) for place in HEADERS_IN)
+        return next((str(header) for header in headers if header.is_file()), None)
     path = os.pathsep.join([os.environ.get("PATH", os.defpath), *ALSO_IN])
     candidates = [os.environ.get(variable(name))]
     candidates += [shutil.which(command, path=path) for command in program.commands]
@@ -89,24 +112,38 @@ def install(*names: str) -> None:
     pypi = sorted({program.pypi for program in missing if program.pypi})
     if pypi:
         _quietly([sys.executable, "-m", "pip", "install", *pypi])
+    nightly = sorted({component for program in missing for component in program.nightly})
+    if nightly and (rustup := shutil.which("rustup")):
+        add = [rustup, "component", "add", "--toolchain", "nightly", *nightly]
+        # Where there is no such toolchain, it has to come first.
+        if not _quietly(add) and _quietly([rustup, *NIGHTLY]):
+            _quietly(add)
 
 
 def _serves(program: Program, path: str) -> bool:
     """Tell whether the file is a program, and new enough."""
     if not os.access(path, os.X_OK):
         return False
+    if program.nightly:
+        said = _said([path, "component", "list", "--toolchain", "nightly", "--installed"])
+        return all(re.search(f"^{component}", said, re.MULTILINE) for component in program.nightly)
     if not program.at_least:
         return True
-    try:
-        said = subprocess.run(
-            [path, *program.version], capture_output=True, text=True, timeout=30, check=True
-        ).stdout
-    except (OSError, subprocess.SubprocessError):
-        return False
+    said = _said([path, *program.version])
     version = re.search(r"\d+(?:\.\d+)+", said)
     if version is None:
         return False
     return tuple(int(part) for part in version[0].split(".")) >= program.at_least
+
+
+def _said(command: list[str]) -> str:
+    """What a command prints. Nothing, if it fails."""
+    try:
+        return subprocess.run(
+            command, capture_output=True, text=True, timeout=30, check=True
+        ).stdout
+    except (OSError, subprocess.SubprocessError):
+        return ""
 
 
 def _quietly(command: list[str]) -> bool:

@@ -25,6 +25,8 @@ from pathlib import Path
 import programs
 
 ROOT = Path(__file__).resolve().parent.parent
+# The C libraries, and the languages that use them.
+C_TESTS = ("tests/c", "tests/gohttp", "tests/languages")
 # The bound of one suite, in seconds: what hangs is cut while the run can still say what it was.
 SUITE_BOUND = 1500
 
@@ -56,20 +58,27 @@ class Tally:
 
 @dataclass
 class Suite:
-    """One command that runs tests. `counts` is false for a command that is itself one check."""
+    """One command that runs tests. `counts` is false for a command that is itself one check.
+
+    `needs` names a program of programs.py, and `settings` variables that the command is run with.
+    """
 
     name: str
     command: list[str]
     counts: bool = True
     # Exit codes besides 0 that are no failure.
     fine: tuple[int, ...] = ()
+    needs: str | None = None
+    settings: dict[str, str] = field(default_factory=dict)
 
     def run(self, environment: dict[str, str]) -> Tally:
         """Run the suite, its output shown as it comes, and count."""
+        if self.needs and programs.find(self.needs) is None:
+            return Tally(not_run=[f"{self.name} (needs {self.needs})"])
         print(f"\n-- {self.name}: {' '.join(self.command)}", flush=True)
         began = time.monotonic()
         tally = Tally()
-        status = _stream(self.command, environment, tally)
+        status = _stream(self.command, {**environment, **self.settings}, tally)
         failed = status != 0 and status not in self.fine
         if not self.counts:
             tally.passed, tally.failed = (0, 1) if failed else (1, 0)
@@ -86,15 +95,40 @@ def suites() -> list[Suite]:
     locked = ["--locked"] if os.environ.get("CI") else []
     # The extension module links against an interpreter's symbols: its tests are the Python tests.
     rust = ["cargo", "test", "--workspace", "--exclude", "oxbridge-python", "--no-fail-fast"]
+    handles = ["--package", "oxbridge-handles"]
     stubtest = [python, "-m", "mypy.stubtest", "--mypy-config-file", "pyproject.toml", "--concise"]
     return [
         Suite("stubs", [*stubtest, *_stubs()], counts=False),
         # 5: no docstring holds an example.
         Suite("docstrings", [python, "-m", "pytest", "--doctest-modules", "python"], fine=(5,)),
-        Suite("python", [python, "-m", "pytest"]),
+        # All tests but the C libraries', which come last: they build the most.
+        Suite("python", [python, "-m", "pytest", *(f"--ignore={place}" for place in C_TESTS)]),
         # --show-output: a test that cannot run says so on its output, and passes.
         Suite("rust", [*rust, *locked, "--", "--show-output"]),
+        # The handles that C programs hold: every interleaving of small cases, and every access.
+        Suite(
+            "loom",
+            ["cargo", "test", *handles, "--test", "loom", *locked],
+            # A place of its own: other flags would have all else compiled anew, each time.
+            settings={
+                "RUSTFLAGS": "--cfg loom",
+                "CARGO_TARGET_DIR": str(_target() / "loom"),
+                "CARGO_PROFILE_DEV_DEBUG": "0",
+            },
+        ),
+        Suite(
+            "miri",
+            ["cargo", "+nightly", "miri", "test", *handles, *locked],
+            needs="nightly",
+            settings={"MIRIFLAGS": "-Zmiri-strict-provenance"},
+        ),
+        Suite("c", [python, "-m", "pytest", *C_TESTS]),
     ]
+
+
+def _target() -> Path:
+    """Where cargo builds."""
+    return ROOT / os.environ.get("CARGO_TARGET_DIR", "target")
 
 
 def _stubs() -> list[str]:

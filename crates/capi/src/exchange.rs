@@ -139,7 +139,7 @@ type Acquired = oxbridge_handles::Guard<'static, Entry, 24, 40>;
 /// call of the program's.
 fn acquire(handle: oxb_exchange) -> Result<Acquired, oxb_status> {
     loop {
-        let looks = notify::looks_begun();
+        let looked = notify::looked();
         match EXCHANGES.acquire(handle) {
             Ok(entry) => {
                 entry.site.is_ours()?;
@@ -150,7 +150,7 @@ fn acquire(handle: oxb_exchange) -> Result<Acquired, oxb_status> {
                 return Err(OXB_ERR_FORKED);
             }
             Err(AccessError::Busy)
-                if notify::is_looking_at(handle) || notify::looks_begun() != looks =>
+                if notify::is_looking_at(handle) || notify::looked() != looked =>
             {
                 std::thread::yield_now();
             }

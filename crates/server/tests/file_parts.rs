@@ -73,10 +73,7 @@ fn a_large_file_is_whole_and_stays_outside_of_memory_while_its_client_is_slow() 
     // Both read nothing at first; the handlers are done long before.
     let mut readers = targets.map(|target| ask(&server, "GET", target, &[]));
     for reader in &mut readers {
-        assert_eq!(
-            read_head(reader).field("content-length"),
-            SIZE.to_string()
-        );
+        assert_eq!(read_head(reader).field("content-length"), SIZE.to_string());
         outcomes.recv_timeout(PATIENCE).unwrap().unwrap();
     }
     let mut block = vec![0; 4096];
@@ -90,7 +87,10 @@ fn a_large_file_is_whole_and_stays_outside_of_memory_while_its_client_is_slow() 
         assert_eq!(reader.read(&mut block).unwrap(), 0);
     }
     let grown = peak_memory() - before;
-    assert!(grown < SIZE / 8, "{grown} bytes of memory for {SIZE} of file");
+    assert!(
+        grown < SIZE / 8,
+        "{grown} bytes of memory for {SIZE} of file"
+    );
 }
 
 #[test]
@@ -211,7 +211,10 @@ fn ranges_and_conditions_are_the_same_wherever_the_handler_runs() {
         let parts: Vec<&str> = answer.text().split(&format!("--{boundary}")).collect();
         let content = |part: &str| part.split("\r\n\r\n").nth(1).unwrap().to_owned();
         assert_eq!(parts.len(), 4, "{answer:?}");
-        assert_eq!((&*content(parts[1]), &*content(parts[2])), ("01\r\n", "5\r\n"));
+        assert_eq!(
+            (&*content(parts[1]), &*content(parts[2])),
+            ("01\r\n", "5\r\n")
+        );
         assert_eq!(parts[3], "--\r\n");
         assert_eq!(fetch(&server, "POST", kind, &[]).status, 405);
     }

@@ -108,9 +108,7 @@ fn the_log_goes_to_the_sink_line_by_line() {
     // And what the server says itself, from its own threads.
     notebook.want(Some(Level::ERROR));
     let mut builder = Server::builder();
-    builder
-        .inline_exchange("/", drop, "here".into())
-        .unwrap();
+    builder.inline_exchange("/", drop, "here".into()).unwrap();
     let server = builder
         .bind("127.0.0.1:0".parse().unwrap())
         .start()

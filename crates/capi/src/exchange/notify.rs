@@ -30,9 +30,9 @@ pub(crate) struct Notify {
     missed: AtomicBool,
 }
 
-/// The exchanges that are being looked at, and how many looks have begun, ever.
+/// The exchanges that are being looked at, and how many looks have begun or ended, ever.
 static LOOKING: Mutex<Vec<oxb_exchange>> = Mutex::new(Vec::new());
-static BEGUN: AtomicU64 = AtomicU64::new(0);
+static LOOKED: AtomicU64 = AtomicU64::new(0);
 
 /// The list of looks, locked.
 pub(crate) type Looks = MutexGuard<'static, Vec<oxb_exchange>>;
@@ -47,9 +47,9 @@ fn looking() -> Looks {
     LOOKING.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
-/// How many looks have begun, ever. To see whether one may have come in between.
-pub(super) fn looks_begun() -> u64 {
-    BEGUN.load(SeqCst)
+/// How many looks have begun or ended, ever. To see whether one was there in between.
+pub(super) fn looked() -> u64 {
+    LOOKED.load(SeqCst)
 }
 
 /// Whether a look has this exchange now.
@@ -63,13 +63,16 @@ struct Look(oxb_exchange);
 impl Look {
     fn begin(handle: oxb_exchange) -> Self {
         looking().push(handle);
-        BEGUN.fetch_add(1, SeqCst);
+        LOOKED.fetch_add(1, SeqCst);
         Look(handle)
     }
 }
 
 impl Drop for Look {
+    /// After the exchange was let go.
     fn drop(&mut self) {
+        // Before it leaves the list: whoever does not find it there any more finds this changed.
+        LOOKED.fetch_add(1, SeqCst);
         let mut looking = looking();
         if let Some(place) = looking.iter().position(|handle| *handle == self.0) {
             looking.swap_remove(place);

@@ -54,7 +54,13 @@ pub(crate) fn while_driven<R>(server: &Server, work: impl FnOnce() -> R) -> R {
     let done = AtomicBool::new(false);
     std::thread::scope(|scope| {
         let _rein = Rein(server, &done);
-        scope.spawn(|| while !done.load(SeqCst) && !turn(server).stopped {});
+        scope.spawn(|| {
+            while !done.load(SeqCst) {
+                if turn(server).stopped {
+                    break;
+                }
+            }
+        });
         work()
     })
 }

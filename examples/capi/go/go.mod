@@ -1,0 +1,3 @@
+module oxbridge.example/hello
+
+go 1.24
