@@ -347,8 +347,12 @@ impl Outlet {
                             if let Some(conn) = &self.reply.account {
                                 conn.pay(rest);
                             }
+                            let writer = state.writer.take();
                             drop(state);
                             self.reply.room.notify_all();
+                            if let Some(writer) = writer {
+                                writer.wake();
+                            }
                             return self.poll_chunk(cx);
                         }
                     }

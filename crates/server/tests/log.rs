@@ -15,26 +15,38 @@ use wire::Client;
 
 /// Keeps what it is told, down to a level that may change.
 #[derive(Clone, Default)]
-struct Notebook(Arc<(Mutex<Option<Level>>, Mutex<Vec<String>>, AtomicUsize)>);
+struct Notebook(Arc<Pages>);
+
+#[derive(Default)]
+struct Pages {
+    least: Mutex<Option<Level>>,
+    lines: Mutex<Vec<String>>,
+    /// How often it was asked what it wants.
+    asked: AtomicUsize,
+}
 
 impl Sink for Notebook {
     fn wants(&self, level: Level) -> bool {
-        self.0.2.fetch_add(1, SeqCst);
-        self.0.0.lock().unwrap().is_some_and(|least| level <= least)
+        self.0.asked.fetch_add(1, SeqCst);
+        self.0
+            .least
+            .lock()
+            .unwrap()
+            .is_some_and(|least| level <= least)
     }
 
     fn line(&self, level: Level, text: &str) {
-        self.0.1.lock().unwrap().push(format!("{level} {text}"));
+        self.0.lines.lock().unwrap().push(format!("{level} {text}"));
     }
 }
 
 impl Notebook {
     fn want(&self, level: Option<Level>) {
-        *self.0.0.lock().unwrap() = level;
+        *self.0.least.lock().unwrap() = level;
     }
 
     fn take(&self) -> Vec<String> {
-        std::mem::take(&mut self.0.1.lock().unwrap())
+        std::mem::take(&mut self.0.lines.lock().unwrap())
     }
 }
 
@@ -93,10 +105,10 @@ fn the_log_goes_to_the_sink_line_by_line() {
     );
 
     // Others' lines are not ours to show, and are not even asked about.
-    let asked = notebook.0.2.load(SeqCst);
+    let asked = notebook.0.asked.load(SeqCst);
     tracing::error!(target: "hyper", "somebody else's");
     tracing::error!("the test's own: {}", env!("CARGO_CRATE_NAME"));
-    assert_eq!(notebook.0.2.load(SeqCst), asked);
+    assert_eq!(notebook.0.asked.load(SeqCst), asked);
 
     // Spans are entered and left without a trace.
     let span = tracing::info_span!(target: "oxbridge::test", "span", field = 1);

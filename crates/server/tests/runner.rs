@@ -181,7 +181,7 @@ fn whoever_waits_for_the_client_to_go_is_woken() {
     let mut client = Client::of(&server);
     client.get("/");
     let mut exchange = held.recv_timeout(PATIENCE).unwrap();
-    let (alarm, waker) = Alarm::new();
+    let (alarm, waker) = alarm();
     let cx = &mut Context::from_waker(&waker);
     assert!(exchange.response().poll_gone(cx).is_pending());
     exchange.response().write(b"part").unwrap();
@@ -228,7 +228,7 @@ fn whoever_waits_for_a_body_is_woken_by_each_piece_and_by_the_end() {
     let mut client = Client::of(&server);
     client.send("POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 10\r\n\r\n");
     let mut exchange = held.recv_timeout(PATIENCE).unwrap();
-    let (alarm, waker) = Alarm::new();
+    let (alarm, waker) = alarm();
     let cx = &mut Context::from_waker(&waker);
     let body = exchange.request().body_mut();
     for (n, piece) in ["hello", "world"].into_iter().enumerate() {
@@ -263,7 +263,7 @@ fn an_error_of_a_body_is_readable_and_is_not_lost() {
         let mut client = Client::of(&server);
         client.send("POST / HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n");
         let mut exchange = held.recv_timeout(PATIENCE).unwrap();
-        let (alarm, waker) = Alarm::new();
+        let (alarm, waker) = alarm();
         let cx = &mut Context::from_waker(&waker);
         let body = exchange.request().body_mut();
         assert!(body.poll_readable(cx).is_pending());
@@ -296,7 +296,7 @@ fn a_driven_server_wakes_in_its_turns() {
     client.send("POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 5\r\n\r\n");
     assert_eq!(turn(&server).handled, 1);
     let mut exchange = held.recv_timeout(PATIENCE).unwrap();
-    let (alarm, waker) = Alarm::new();
+    let (alarm, waker) = alarm();
     let cx = &mut Context::from_waker(&waker);
     assert!(exchange.request().body_mut().poll_readable(cx).is_pending());
     assert!(exchange.response().poll_gone(cx).is_pending());
@@ -308,15 +308,14 @@ fn a_driven_server_wakes_in_its_turns() {
     assert!(exchange.response().is_client_gone());
 }
 
+/// A waker, and the gate that its wake-ups come to.
+fn alarm() -> (Gate, Waker) {
+    let gate = Gate::new();
+    (gate.clone(), Waker::from(Arc::new(Alarm(gate))))
+}
+
 /// A waker that counts.
 struct Alarm(Gate);
-
-impl Alarm {
-    fn new() -> (Gate, Waker) {
-        let gate = Gate::new();
-        (gate.clone(), Waker::from(Arc::new(Alarm(gate))))
-    }
-}
 
 impl Wake for Alarm {
     fn wake(self: Arc<Self>) {

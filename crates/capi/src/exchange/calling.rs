@@ -3,7 +3,7 @@
 use std::cell::Cell;
 
 use crate::entry::entry;
-use crate::exchange::{EXCHANGES, OXB_NO_EXCHANGE, oxb_exchange, with};
+use crate::exchange::{EXCHANGES, Entry, OXB_NO_EXCHANGE, acquire, oxb_exchange, with};
 use crate::status::oxb_status::{self, *};
 
 /// The callback that runs on this thread.
@@ -47,24 +47,30 @@ impl Drop for Calling {
 
 /// Ends an exchange whose callback has returned without deferring it, unless it has ended already.
 pub(crate) fn finish(handle: oxb_exchange) {
-    match EXCHANGES.discard(handle) {
-        Ok(Some(mut entry)) => {
-            if !entry.touched {
-                let path = entry.request().uri().path().to_owned();
-                tracing::error!(path, "a callback returned without an answer");
-                entry
-                    .exchange
-                    .refuse(http::StatusCode::INTERNAL_SERVER_ERROR);
-            } else if let Err(e) = entry.exchange.end() {
-                tracing::debug!("a callback's answer could not be ended: {e}");
-            }
-        }
-        // When that call is over the exchange is aborted.
-        Ok(None) => tracing::error!(
-            "a callback returned without deferring an exchange that another thread is using"
-        ),
+    match acquire(handle) {
+        Ok(guard) => conclude(guard.take()),
+        Err(OXB_ERR_BUSY) => match EXCHANGES.discard(handle) {
+            Ok(Some(entry)) => conclude(entry),
+            // When that call is over the exchange is aborted.
+            Ok(None) => tracing::error!(
+                "a callback returned without deferring an exchange that another thread is using"
+            ),
+            Err(_) => {}
+        },
         // It has ended already.
         Err(_) => {}
+    }
+}
+
+fn conclude(mut entry: Entry) {
+    if !entry.touched {
+        let path = entry.request().uri().path().to_owned();
+        tracing::error!(path, "a callback returned without an answer");
+        entry
+            .exchange
+            .refuse(http::StatusCode::INTERNAL_SERVER_ERROR);
+    } else if let Err(e) = entry.exchange.end() {
+        tracing::debug!("a callback's answer could not be ended: {e}");
     }
 }
 

@@ -28,6 +28,8 @@ pub(crate) struct Notify {
     told: Mutex<Option<(oxb_notify, UserData)>>,
     /// A look at the exchange found it in use; whoever uses it looks again.
     missed: AtomicBool,
+    /// A look is on its way: one is enough.
+    scheduled: AtomicBool,
 }
 
 /// The exchanges that are being looked at, and how many looks have begun or ended, ever.
@@ -83,6 +85,8 @@ impl Drop for Look {
 impl Notify {
     /// Looks whether what is waited for has come about, and tells it. Runs as a handler does.
     fn look(self: &Arc<Self>) {
+        // From here on a wake-up is news.
+        self.scheduled.store(false, SeqCst);
         let look = Look::begin(self.handle);
         let mut guard = match EXCHANGES.acquire(self.handle) {
             Ok(guard) => guard,
@@ -177,6 +181,9 @@ impl Drop for Registered {
 
 impl Wake for Notify {
     fn wake(self: Arc<Self>) {
+        if self.scheduled.swap(true, SeqCst) {
+            return;
+        }
         // Not here: this may be inside the reactor, or inside a call on the exchange.
         let runner = self.site.runner.wait().clone();
         runner.run(Box::new(move || self.look()));
@@ -219,6 +226,7 @@ pub extern "C" fn oxb_exchange_notify(
                 site: entry.site.clone(),
                 told: Mutex::new(Some((callback, user))),
                 missed: AtomicBool::new(false),
+                scheduled: AtomicBool::new(false),
             });
             // `with` looks whether it has come about already.
             Ok(entry.notify.replace(Registered(notify)))
