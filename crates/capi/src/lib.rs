@@ -4,8 +4,8 @@
 //! A Rust program uses the crate `oxbridge` instead.
 //!
 //! This crate translates and adds no rule of HTTP. Its own business is the boundary: handles instead of
-//! pointers ([`exchange`]), panics that stop ([`entry`]), who owns what, and the three ways in which a
-//! host drives a server: the library's threads, turns, and a queue ([`server`]).
+//! pointers (`exchange.rs`), panics that stop (`entry.rs`), who owns what, and the three ways in which a
+//! host drives a server: the library's threads, turns, and a queue (`server.rs`).
 
 #![expect(
     non_camel_case_types,

@@ -13,6 +13,7 @@
 //!
 //! After D. Schmidt et al., *Pattern-Oriented Software Architecture*, volume 2, "Leader/Followers".
 
+mod ending;
 mod watchdog;
 mod worker;
 
@@ -145,35 +146,6 @@ impl Crew {
 
     pub(crate) fn reactor(&self) -> &Reactor {
         &self.reactor
-    }
-
-    /// Waits until every thread has ended, at most until `deadline`; says whether they have.
-    pub(crate) fn wait_ended(&self, deadline: Option<Instant>) -> bool {
-        let mut roster = lock(&self.roster);
-        loop {
-            if roster.closed && roster.threads == 0 {
-                let handles = std::mem::take(&mut roster.handles);
-                drop(roster);
-                join(handles);
-                return true;
-            }
-            roster = match deadline {
-                None => self
-                    .left
-                    .wait(roster)
-                    .unwrap_or_else(std::sync::PoisonError::into_inner),
-                Some(deadline) => {
-                    let left = deadline.saturating_duration_since(Instant::now());
-                    if left.is_zero() {
-                        return false;
-                    }
-                    self.left
-                        .wait_timeout(roster, left)
-                        .unwrap_or_else(std::sync::PoisonError::into_inner)
-                        .0
-                }
-            };
-        }
     }
 
     fn spawn(
@@ -422,29 +394,5 @@ impl Crew {
     /// Whether the calling thread is one of this crew's.
     pub(crate) fn is_aboard(&self) -> bool {
         worker::is_of(self)
-    }
-
-    /// Sends everybody home.
-    fn close(&self) {
-        let mut roster = lock(&self.roster);
-        roster.closed = true;
-        self.dormant.store(false, SeqCst);
-        for worker in roster.idle.drain(..) {
-            worker.give(Order::Leave);
-        }
-        drop(roster);
-        self.watch.notify_all();
-        self.left.notify_all();
-        self.reactor.shared().stopped();
-    }
-}
-
-/// Waits for threads that have nothing left to do but to end.
-fn join(handles: Vec<JoinHandle<()>>) {
-    for handle in handles {
-        if handle.thread().id() != std::thread::current().id() {
-            // A thread that panicked has printed why.
-            let _ = handle.join();
-        }
     }
 }

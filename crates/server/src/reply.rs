@@ -5,10 +5,9 @@
 //! head and pieces of a body in; the connection takes them out and is woken when there is something to
 //! take. When the client is gone the connection drops its half, and the handler learns it.
 
+mod chunk;
+
 use std::collections::VecDeque;
-use std::fs::File;
-use std::io;
-use std::os::unix::fs::FileExt as _;
 use std::sync::atomic::{
     AtomicBool,
     Ordering::{Acquire, Release},
@@ -25,6 +24,9 @@ use crate::conn::Conn;
 use crate::crew;
 use crate::error::WriteError;
 use crate::sync::lock;
+
+use self::chunk::Chunk;
+pub(crate) use self::chunk::FilePart;
 
 /// The shared half; see the module. One allocation for each exchange.
 #[derive(Debug)]
@@ -57,68 +59,6 @@ struct State {
     writer: Option<Waker>,
     /// Whoever waits for the client to go.
     watcher: Option<Waker>,
-}
-
-/// A piece of a body on its way.
-#[derive(Debug)]
-enum Chunk {
-    Bytes(Bytes),
-    File(FilePart),
-}
-
-impl Chunk {
-    /// The memory that it takes, now or when it is read.
-    fn weight(&self) -> usize {
-        match self {
-            Chunk::Bytes(bytes) => bytes.len(),
-            Chunk::File(part) => part.weight,
-        }
-    }
-}
-
-/// A part of a file, read as the client takes it.
-#[derive(Debug)]
-pub(crate) struct FilePart {
-    file: File,
-    offset: u64,
-    left: u64,
-    weight: usize,
-}
-
-impl FilePart {
-    /// How much of a file is read at once.
-    const PIECE: u64 = 64 << 10;
-
-    pub(crate) fn new(file: File, offset: u64, length: u64) -> Self {
-        FilePart {
-            file,
-            offset,
-            left: length,
-            weight: length.min(Self::PIECE) as usize,
-        }
-    }
-
-    /// The next piece. Reads the disk, where it is not cached.
-    fn read(&mut self) -> io::Result<Bytes> {
-        let mut piece = vec![0; self.left.min(Self::PIECE) as usize];
-        let n = loop {
-            match self.file.read_at(&mut piece, self.offset) {
-                Ok(0) => {
-                    return Err(io::Error::new(
-                        io::ErrorKind::UnexpectedEof,
-                        "the file has become shorter while it was sent",
-                    ));
-                }
-                Ok(n) => break n,
-                Err(e) if e.kind() == io::ErrorKind::Interrupted => {}
-                Err(e) => return Err(e),
-            }
-        };
-        piece.truncate(n);
-        self.offset += n as u64;
-        self.left -= n as u64;
-        Ok(piece.into())
-    }
 }
 
 /// How a streamed response ends.
@@ -267,9 +207,7 @@ impl Reply {
         state.writer = Some(cx.waker().clone());
         Poll::Pending
     }
-}
 
-impl Reply {
     /// Ready once the client has gone; wakes the last one who asked.
     pub(crate) fn poll_gone(&self, cx: &mut Context<'_>) -> Poll<()> {
         let mut state = lock(&self.state);

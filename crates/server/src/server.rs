@@ -1,5 +1,7 @@
 //! A server: what it serves, where it listens, how it starts and stops.
 
+mod acceptor;
+
 use std::fmt;
 use std::sync::{Arc, Mutex, Weak};
 use std::time::{Duration, Instant};
@@ -9,20 +11,17 @@ use tokio::sync::Semaphore;
 
 use crate::app::{App, Handler, Table};
 use crate::builder::Builder;
-use crate::conn::Conn;
-use crate::connection;
 use crate::crew::{Crew, Host};
 use crate::driver::{Driver, TurnError, Turned};
 use crate::error::{StartError, StartKind};
 use crate::exchange::Exchange;
 use crate::limits::Limits;
-use crate::listen::{
-    Bind, ListenOptions, Listener, LocalAddr, TokioListener, is_exhausted, is_transient,
-};
-use crate::memory;
+use crate::listen::{Bind, ListenOptions, Listener, LocalAddr, TokioListener};
 use crate::reactor::{OnDrop, Reactor, Shared, is_inside};
 use crate::sync::lock;
 use crate::tls::TlsAcceptor;
+
+use self::acceptor::{accept, sweep};
 
 /// Everything a server needs to start; the builder fills it in.
 pub(crate) struct Plan {
@@ -366,68 +365,3 @@ fn after(grace: Duration) -> Instant {
 fn duplicate(listener: &Listener) -> std::io::Result<TokioListener> {
     listener.try_clone()?.into_tokio()
 }
-
-/// Accepts connections until it is aborted.
-async fn accept(
-    shared: Arc<Shared>,
-    listener: TokioListener,
-    tls: Option<TlsAcceptor>,
-    permits: Option<Arc<Semaphore>>,
-) {
-    let local = Arc::new(listener.local_addr().clone());
-    loop {
-        let (accepted, peer) = match listener.accept().await {
-            Ok(accepted) => accepted,
-            Err(e) if is_exhausted(&e) => {
-                tracing::warn!("cannot accept connections for now: {e}");
-                tokio::time::sleep(Duration::from_millis(100)).await;
-                continue;
-            }
-            Err(e) if is_transient(&e) => continue,
-            Err(e) => {
-                tracing::error!(address = %local, "cannot accept connections any more: {e}");
-                return;
-            }
-        };
-        // Before the accept, a listener without clients would sit on a permit that another one needs.
-        let permit = match &permits {
-            // The semaphore is never closed.
-            Some(permits) => permits.clone().acquire_owned().await.ok(),
-            None => None,
-        };
-        let conn = Arc::new(Conn::new(peer, local.clone(), shared.sweep.clock.clone()));
-        let entered = shared.sweep.enter(conn.clone());
-        let (shared, tls) = (shared.clone(), tls.clone());
-        tokio::spawn(async move {
-            let _ended = Ended(Some(entered), shared.clone());
-            connection::serve(shared, accepted, conn, tls).await;
-            drop(permit);
-        });
-    }
-}
-
-/// Takes a connection off the books, also when its task panics.
-struct Ended(Option<crate::conn::Entered>, Arc<Shared>);
-
-impl Drop for Ended {
-    fn drop(&mut self) {
-        drop(self.0.take());
-        self.1.connection_ended();
-    }
-}
-
-/// Looks for connections that are out of time; sleeps longer while there are none.
-async fn sweep(shared: Arc<Shared>) {
-    let tick = shared.limits.tick();
-    loop {
-        tokio::time::sleep(tick).await;
-        if shared.sweep.pass(&shared.limits) >= CROWD {
-            // The resting connections gave their buffers back in the next moments; to the system too.
-            tokio::time::sleep(Duration::from_millis(5)).await;
-            memory::trim();
-        }
-    }
-}
-
-/// So many connections that go to rest at once make it worth a pass over the heap.
-const CROWD: usize = 256;
