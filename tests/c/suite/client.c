@@ -4,6 +4,7 @@
 #include <arpa/inet.h>
 #include <errno.h>
 #include <netinet/in.h>
+#include <netinet/tcp.h>
 #include <poll.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -43,6 +44,7 @@ static bool connect_tcp(int fd, const char *address, bool v6) {
 
 bool client_open_at(struct client *client, const char *address, int receive_buffer) {
     const struct timeval patience = {PATIENCE_MS / 1000, 0};
+    const int on = 1;
     bool is_unix = strncmp(address, "unix:", 5) == 0, v6 = address[0] == '[';
     memset(client, 0, sizeof *client);
     client->fd = socket(is_unix ? AF_UNIX : v6 ? AF_INET6 : AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
@@ -51,6 +53,9 @@ bool client_open_at(struct client *client, const char *address, int receive_buff
     }
     setsockopt(client->fd, SOL_SOCKET, SO_RCVTIMEO, &patience, sizeof patience);
     setsockopt(client->fd, SOL_SOCKET, SO_SNDTIMEO, &patience, sizeof patience);
+    if (!is_unix) { /* pieces go out as they are sent, and do not wait for one another */
+        setsockopt(client->fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof on);
+    }
     if (receive_buffer != 0) {
         setsockopt(client->fd, SOL_SOCKET, SO_RCVBUF, &receive_buffer, sizeof receive_buffer);
     }
