@@ -1,0 +1,11 @@
+//! The C API of servers that this thread drives: see [`calls`].
+
+#![no_main]
+
+mod calls;
+
+use libfuzzer_sys::fuzz_target;
+
+use calls::Drive;
+
+fuzz_target!(|input: &[u8]| calls::run(input, Drive::Host));
