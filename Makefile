@@ -69,7 +69,7 @@ format: $(BIN)/.tools ## put Rust and Python code into the project's form
 	$(BIN)/ruff format .
 
 bench: $(BIN)/.built $(BIN)/.bench-tools ## measure the servers and print the table
-	@$(BIN)/python -c 'import sys; sys.path.insert(0, "tools"); import programs; programs.install("wrk")'
+	@$(BIN)/python -c 'import sys; sys.path.insert(0, "tools"); import programs; programs.install("wrk", "go", "libmicrohttpd", "pkg-config")'
 	$(BIN)/python bench/run.py $(ARGS)
 
 docs: $(BIN)/.tools ## build the Rust documentation (target/doc)

@@ -11,13 +11,17 @@ from servers import REFERENCE
 
 @dataclass(frozen=True)
 class Bound:
-    """A ratio between two rows of one run: `figure` of `row` divided by that of `to`."""
+    """A ratio between two rows of one run: `figure` of `row` divided by that of `to`.
+
+    It is promised at each number of connections that is measured, or only at `connections`.
+    """
 
     row: str
     to: str
     figure: str
     least: float | None = None
     most: float | None = None
+    connections: int | None = None
 
     @property
     def wanted(self) -> str:
@@ -30,11 +34,15 @@ class Bound:
         return self.most is None or value <= self.most
 
 
-# At each number of connections that is measured.
 BOUNDS = (
     Bound("oxbridge python", REFERENCE, "requests_per_second", least=0.85),
     Bound("oxbridge python blocking=False", REFERENCE, "requests_per_second", least=0.92),
     Bound(REFERENCE, "floor (C epoll)", "cpu_us", most=1.2),
+    # Handlers are compared with those that promise as much: not to block, or nothing.
+    Bound("oxbridge C", "oxbridge native blocking", "requests_per_second", least=0.95),
+    Bound("oxbridge C inline", REFERENCE, "requests_per_second", least=0.95),
+    Bound("oxbridge C inline", "libmicrohttpd", "requests_per_second", least=1.0, connections=100),
+    Bound("oxbridge C", "go net/http", "requests_per_second", least=2.0, connections=100),
 )
 
 NAMES = {"requests_per_second": "requests/s", "cpu_us": "CPU per request"}
@@ -66,6 +74,8 @@ def judge(table: Table, bounds: Iterable[Bound] = BOUNDS) -> list[Verdict]:
     verdicts = []
     for bound in bounds:
         for connections in table.plan.connections:
+            if bound.connections not in (None, connections):
+                continue
             row, to = table.row(bound.row, connections), table.row(bound.to, connections)
             ratio = row.ratio(bound.figure, to) if row and to else None
             if ratio is not None:

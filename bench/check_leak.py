@@ -1,9 +1,11 @@
 """Whether requests leave anything behind: `run.py leak`.
 
 Two million requests of every kind that a handler meets: hello, path values, 10 KiB bodies in, out
-and both, exceptions, and clients that hang up half-way, through the head, the body or the answer.
-Every answer is checked whole. Resident memory after the first 200,000, when all pools and caches
-have their size, is compared with resident memory at the end; and no exchange may be alive then.
+and both, handlers that fail, and clients that hang up half-way, through the head, the body or the
+answer. They go to Python handlers, and then to handlers in C, some of which run inside the event
+loop, and some answer from another thread. Every answer is checked whole. Resident memory after the
+first 200,000, when all pools and caches have their size, is compared with resident memory at the
+end; and no exchange may be alive then.
 """
 
 from __future__ import annotations
@@ -22,12 +24,13 @@ from clients import Answer, BadAnswer, ask, connect, hang_up, receive, request
 from figures import Figure, finish
 from launch import Running, WrongAnswer, free_port, pinned, serving
 from machine import cores
-from servers import APPS, HELLO
+from servers import APPS, HELLO, CannotBuild, c_checks
 
 CONNECTIONS = 50
 TEN_KIB = bytes(range(256)) * 40
 MOST_MIB = 2.0
 MIB = 2**20
+SERVERS = ("python", "c")
 # How long the last handlers may take to notice that their clients have gone, in seconds.
 QUIET_BOUND = 15.0
 
@@ -53,32 +56,41 @@ def main(arguments: list[str]) -> int:
     parser.add_argument(
         "--first", type=int, default=200_000, help="compare memory with after these"
     )
+    parser.add_argument("--only", choices=SERVERS, help="handlers of one kind; default: both")
     parser.add_argument("--json", metavar="FILE")
     asked = parser.parse_args(arguments)
 
     chosen = cores()
-    port = free_port()
-    command = [sys.executable, "oxbridge_checks.py", str(port)]
     figures: list[Figure] = []
     failures: list[str] = []
-    try:
-        # Tracebacks of a hundred thousand exceptions: printed as in life, kept by nobody.
-        with (
-            serving(command, port, chosen.server, cwd=APPS, keep_output=False) as running,
-            pinned(chosen.load),
-        ):
-            figures = _run(running, asked.requests, asked.first)
-    except (BadAnswer, OSError, WrongAnswer) as failure:
-        failures.append(str(failure))
+    for name in (asked.only,) if asked.only else SERVERS:
+        port = free_port()
+        try:
+            # Tracebacks of a hundred thousand exceptions: printed as in life, kept by nobody.
+            with (
+                serving(
+                    _command(name, port), port, chosen.server, cwd=APPS, keep_output=False
+                ) as running,
+                pinned(chosen.load),
+            ):
+                figures += _run(name, running, asked.requests, asked.first)
+        except (BadAnswer, CannotBuild, OSError, WrongAnswer) as failure:
+            failures.append(f"{name}: {failure}")
     return finish("leak", figures, failures, asked.json)
 
 
-def _run(running: Running, requests: int, first: int) -> list[Figure]:
+def _command(name: str, port: int) -> list[str]:
+    if name == "c":
+        return [str(c_checks()), f"127.0.0.1:{port}"]
+    return [sys.executable, "oxbridge_checks.py", str(port)]
+
+
+def _run(name: str, running: Running, requests: int, first: int) -> list[Figure]:
     """Send all requests, and take the memory on the way."""
     counts: dict[str, int] = {}
     taken: list[tuple[int, int]] = []
     connections = [connect(running.address) for _ in range(CONNECTIONS)]
-    kinds = _kinds_in_order()
+    kinds = _kinds_in_order(name)
     began = time.monotonic()
     done = 0
     live = 0
@@ -93,19 +105,19 @@ def _run(running: Running, requests: int, first: int) -> list[Figure]:
         live = _live_when_quiet(running)
         taken.append((done, process.rss(running.pid)))
         print(
-            f"{done:>9,} requests after {time.monotonic() - began:5.1f} s: "
+            f"{name}: {done:>9,} requests after {time.monotonic() - began:5.1f} s: "
             f"RSS {taken[-1][1] / MIB:.2f} MiB, {live} exchanges alive",
             file=sys.stderr,
             flush=True,
         )
-    mixed = ", ".join(f"{name} {count:,}" for name, count in sorted(counts.items()))
+    mixed = ", ".join(f"{kind} {count:,}" for kind, count in sorted(counts.items()))
     seconds = time.monotonic() - began
     return [
-        Figure("requests", done, note=f"{mixed}; {done / seconds:,.0f}/s"),
-        Figure(f"RSS after the first {taken[0][0]:,}", taken[0][1] / MIB, "MiB"),
-        Figure("RSS at the end", taken[-1][1] / MIB, "MiB"),
-        Figure("growth between", (taken[-1][1] - taken[0][1]) / MIB, "MiB", most=MOST_MIB),
-        Figure("exchanges alive at the end", live, most=0),
+        Figure(f"{name}: requests", done, note=f"{mixed}; {done / seconds:,.0f}/s"),
+        Figure(f"{name}: RSS after the first {taken[0][0]:,}", taken[0][1] / MIB, "MiB"),
+        Figure(f"{name}: RSS at the end", taken[-1][1] / MIB, "MiB"),
+        Figure(f"{name}: growth between", (taken[-1][1] - taken[0][1]) / MIB, "MiB", most=MOST_MIB),
+        Figure(f"{name}: exchanges alive at the end", live, most=0),
     ]
 
 
@@ -137,21 +149,29 @@ def _leave(running: Running, kind: Kind) -> None:
     hang_up(connection)
 
 
-def _kinds_in_order() -> Iterator[Kind]:
+def _kinds_in_order(name: str) -> Iterator[Kind]:
     """Yield requests forever, in the shares of the table and in the same order each run."""
-    order = [kind for kind in _kinds() for _ in range(kind.share)]
+    order = [kind for kind in _kinds(name) for _ in range(kind.share)]
     # 37 hundreds, so that the order repeats only with other requests on other connections.
     hundreds = [*order] * 37
     random.Random(1).shuffle(hundreds)
     return itertools.cycle(hundreds)
 
 
-def _kinds() -> list[Kind]:
+def _kinds(server: str) -> list[Kind]:
     ten_in = request("POST", "/length", TEN_KIB)
     names = ["world", "a", "x" * 200, "%C3%A9t%C3%A9", "two%20words"]
     plain = ["world", "a", "x" * 200, "\xe9t\xe9", "two words"]
+    hello = {
+        "python": [Kind("hello", 46, request("GET", "/"), Answer(200, HELLO))],
+        "c": [
+            Kind("hello", 26, request("GET", "/"), Answer(200, HELLO)),
+            Kind("hello inline", 10, request("GET", "/inline"), Answer(200, HELLO)),
+            Kind("hello from the queue", 10, request("GET", "/queue"), Answer(200, HELLO)),
+        ],
+    }
     return [
-        Kind("hello", 46, request("GET", "/"), Answer(200, HELLO)),
+        *hello[server],
         *(
             Kind("path value", 4, request("GET", f"/hello/{sent}"), _ok(f"Hello, {meant}!\n"))
             for sent, meant in zip(names, plain, strict=True)
@@ -159,7 +179,7 @@ def _kinds() -> list[Kind]:
         Kind("10 KiB in", 12, ten_in, _ok(str(len(TEN_KIB)))),
         Kind("10 KiB out", 10, request("GET", "/ten"), Answer(200, TEN_KIB)),
         Kind("10 KiB both", 3, request("POST", "/echo", TEN_KIB), Answer(200, TEN_KIB)),
-        Kind("exception", 5, request("GET", "/fail"), Answer(500, b"Internal Server Error\n")),
+        Kind("failure", 5, request("GET", "/fail"), Answer(500, b"Internal Server Error\n")),
         Kind("gone in the head", 1, ten_in[:20]),
         Kind("gone in the body", 1, ten_in[:5000]),
         Kind("gone before the answer", 1, request("GET", "/ten")),

@@ -1,6 +1,6 @@
 """The benchmark table, in one run: `make bench`, or `python bench/run.py`.
 
-    python bench/run.py                          the whole table, in under six minutes
+    python bench/run.py                          the whole table, in under nine minutes
     python bench/run.py --only python            some rows, and the one they are compared with
     python bench/run.py --list                   the rows
     python bench/run.py stall|leak|stream|idle   one promise put to the test; see `--help` of each

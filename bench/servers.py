@@ -19,6 +19,9 @@ from pathlib import Path
 
 from machine import ROOT, says
 
+sys.path.insert(0, str(ROOT / "tools"))
+import programs
+
 BENCH = Path(__file__).resolve().parent
 APPS = BENCH / "apps"
 
@@ -31,6 +34,14 @@ REFERENCE = "oxbridge native"
 
 class CannotBuild(Exception):
     """A program of the table does not compile. The text is for the reader."""
+
+
+@dataclass(frozen=True)
+class Program:
+    """A program that is built before it is measured, and what to say about its versions."""
+
+    build: Callable[[], Path]
+    version: Callable[[], str]
 
 
 @dataclass(frozen=True)
@@ -54,9 +65,9 @@ class Server:
     def command_line(self, port: int) -> list[str]:
         """Fill in the command, building what it needs first. Raises CannotBuild."""
         filled = {"port": str(port), "python": sys.executable}
-        for name, build in PROGRAMS.items():
+        for name, program in PROGRAMS.items():
             if f"{{{name}}}" in self.command:
-                filled[name] = str(build())
+                filled[name] = str(program.build())
         return [part.format_map(filled) for part in self.command]
 
     def missing(self) -> list[str]:
@@ -66,10 +77,7 @@ class Server:
     def versions(self) -> str:
         """What exactly is measured, in one line."""
         parts = [f"{name} {_version(name) or 'not installed'}" for name in self.needs]
-        if "{native}" in self.command:
-            parts.append(f"oxbridge {_workspace_version()}, {_rustc()}")
-        if "{floor}" in self.command:
-            parts.append(says(["cc", "--version"]))
+        parts += [p.version() for name, p in PROGRAMS.items() if f"{{{name}}}" in self.command]
         if "{python}" in self.command:
             parts.append(f"{platform.python_implementation()} {platform.python_version()}")
         return ", ".join(parts)
@@ -106,11 +114,32 @@ SERVERS = (
         needs=("oxbridge",),
     ),
     Server(
+        "oxbridge C inline",
+        ("{c_hello}", "127.0.0.1:{port}"),
+        "C handler that promises not to block, inside the reactor",
+        path="/inline",
+    ),
+    # What was tried for it, and for Go, is in README.md.
+    Server(
+        "libmicrohttpd",
+        ("{libmicrohttpd}", "127.0.0.1:{port}"),
+        "C handler in the one thread of its epoll loop",
+    ),
+    Server(
+        "oxbridge C",
+        ("{c_hello}", "127.0.0.1:{port}"),
+        "C handler on the crew's threads, which may block",
+    ),
+    Server(
         "oxbridge native blocking",
         ("{native}", "127.0.0.1:{port}"),
         "Rust handler on the crew's threads, which may block",
         path="/blocking",
-        default=False,
+    ),
+    Server(
+        "go net/http",
+        ("{net_http}", "127.0.0.1:{port}"),
+        "Go handler, a goroutine for each connection",
     ),
     Server(
         "oxbridge python async",
@@ -184,14 +213,70 @@ def native() -> Path:
 @functools.cache
 def floor() -> Path:
     """The bare epoll loop, compiled as a C programmer would."""
-    program = Path(os.environ.get("CARGO_TARGET_DIR", ROOT / "target")) / "bench" / "floor_epoll"
-    program.parent.mkdir(parents=True, exist_ok=True)
-    source = BENCH / "floor" / "floor_epoll.c"
-    _build(["cc", "-std=c11", "-O2", "-Wall", "-Wextra", "-o", str(program), str(source)])
+    return _compile("floor/floor_epoll.c")
+
+
+@functools.cache
+def c_hello() -> Path:
+    """The handlers of the table in C, linked with the library as its users would."""
+    return _compile("capi/hello.c", *_oxbridge_for_c())
+
+
+@functools.cache
+def c_checks() -> Path:
+    """The handlers in C that the checks load."""
+    return _compile("capi/checks.c", *_oxbridge_for_c(), "-pthread")
+
+
+@functools.cache
+def libmicrohttpd() -> Path:
+    """A hello for libmicrohttpd."""
+    if programs.find("libmicrohttpd") is None:
+        raise CannotBuild(
+            "libmicrohttpd is missing (Debian, Ubuntu: apt install libmicrohttpd-dev)"
+        )
+    return _compile("peers/mhd_hello.c", "-lmicrohttpd")
+
+
+@functools.cache
+def net_http() -> Path:
+    """A hello for Go's own server."""
+    go = programs.find("go")
+    if go is None:
+        raise CannotBuild("Go is missing: python tools/programs.py install")
+    program = _program("net_http")
+    # Go would ask git about the state of the tree, and fail where git does not answer.
+    build = [go, "-C", str(BENCH / "peers" / "net_http"), "build", "-buildvcs=false"]
+    _build([*build, "-o", str(program), "."])
     return program
 
 
-PROGRAMS: dict[str, Callable[[], Path]] = {"native": native, "floor": floor}
+@functools.cache
+def _oxbridge_for_c() -> tuple[str, ...]:
+    """Build the C library in release mode; return what a compiler must be told.
+
+    OXBRIDGE_C_PREFIX names a tree with the library already built.
+    """
+    prefix = os.environ.get("OXBRIDGE_C_PREFIX")
+    if not prefix:
+        command = [sys.executable, str(ROOT / "tools" / "clib.py"), "build", "--only", "oxbridge"]
+        # It says last where it laid the library out.
+        prefix = _build(command).splitlines()[-1]
+    return f"-I{prefix}/include", f"-L{prefix}/lib", f"-Wl,-rpath,{prefix}/lib", "-loxbridge"
+
+
+def _compile(source: str, *links: str) -> Path:
+    program = _program(source.removesuffix(".c").replace("/", "_"))
+    options = ["-std=c11", "-O2", "-Wall", "-Wextra"]
+    _build(["cc", *options, "-o", str(program), str(BENCH / source), *links])
+    return program
+
+
+def _program(name: str) -> Path:
+    """Where a program of the table is put once it is built."""
+    program = ROOT / os.environ.get("CARGO_TARGET_DIR", "target") / "bench" / name
+    program.parent.mkdir(parents=True, exist_ok=True)
+    return program
 
 
 def _build(command: list[str]) -> str:
@@ -212,9 +297,26 @@ def _version(distribution: str) -> str | None:
         return None
 
 
-@functools.cache
-def _rustc() -> str:
-    return says(["rustc", "--version"], r"(rustc \S+)")
+def _rust_versions() -> str:
+    rustc = says(["rustc", "--version"], r"(rustc \S+)")
+    return f"oxbridge {_workspace_version()}, {rustc}"
+
+
+def _c_versions() -> str:
+    return f"{_rust_versions()}, {_cc_version()}"
+
+
+def _cc_version() -> str:
+    return says(["cc", "--version"])
+
+
+def _libmicrohttpd_version() -> str:
+    version = says(["pkg-config", "--modversion", "libmicrohttpd"], r"^(\d[\d.]*)$")
+    return f"libmicrohttpd {version}, {_cc_version()}"
+
+
+def _go_version() -> str:
+    return says([programs.find("go") or "go", "version"], r"(go1\S+)")
 
 
 @functools.cache
@@ -223,3 +325,12 @@ def _workspace_version() -> str:
         "package"
     ]["version"]
     return version
+
+
+PROGRAMS = {
+    "native": Program(native, _rust_versions),
+    "c_hello": Program(c_hello, _c_versions),
+    "floor": Program(floor, _cc_version),
+    "libmicrohttpd": Program(libmicrohttpd, _libmicrohttpd_version),
+    "net_http": Program(net_http, _go_version),
+}

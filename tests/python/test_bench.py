@@ -15,6 +15,11 @@ from typing import Any
 
 import pytest
 
+import programs
+from cbuild import Prefix, c_prefix
+
+__all__ = ["c_prefix"]
+
 ROOT = Path(__file__).resolve().parents[2]
 BENCH = ROOT / "bench"
 sys.path.insert(0, str(BENCH))
@@ -110,6 +115,16 @@ def test_bounds_are_judged_by_the_median() -> None:
     assert held.held
     assert not missed.held
     assert judge(made, [Bound("not measured", servers.REFERENCE, "cpu_us", most=1)]) == []
+
+
+def test_a_bound_for_one_number_of_connections_is_judged_at_that_alone() -> None:
+    made = table({"oxbridge python": [80, 90, 95], servers.REFERENCE: [100, 100, 100]})
+    row, to, figure = "oxbridge python", servers.REFERENCE, "requests_per_second"
+    verdicts = judge(
+        made,
+        [Bound(row, to, figure, least=0.9, connections=number) for number in (10, 100)],
+    )
+    assert [verdict.connections for verdict in verdicts] == [10]
 
 
 def test_the_report_shows_figures_failures_and_disturbances() -> None:
@@ -236,6 +251,12 @@ def floor() -> Path:
     return servers.floor()
 
 
+@pytest.fixture
+def library(c_prefix: Prefix, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Let handlers in C be compiled with the library that other tests have built."""
+    monkeypatch.setenv("OXBRIDGE_C_PREFIX", str(c_prefix.root))
+
+
 def test_the_list_names_every_row() -> None:
     said = bench("--list").stdout
     assert all(server.name in said and server.about in said for server in servers.SERVERS)
@@ -263,6 +284,41 @@ def test_the_table_has_figures_for_every_row_and_load(floor: Path, tmp_path: Pat
         assert (row["errors"], row["failures"]) == ({}, [])
     assert all(name in done.stdout and name in page.read_text("utf-8") for name in names)
     assert {bound["row"] for bound in content["bounds"]} == set(names[1:])
+
+
+@pytest.mark.needs("wrk")
+# Its time begins when the library is built.
+@pytest.mark.timeout(120, func_only=True)
+@pytest.mark.usefixtures("library")
+def test_handlers_in_c_are_rows_of_their_own(floor: Path) -> None:
+    short = ("--seconds", "1", "--rounds", "1", "--connections", "4", "--json", "-")
+    done = bench("--only", "oxbridge c", *short, native=floor)
+    assert done.returncode == 0, done.stdout + done.stderr
+    rows = json.loads(done.stdout)["rows"]
+    names = [servers.REFERENCE, "oxbridge C inline", "oxbridge C"]
+    assert [row["server"] for row in rows] == names
+    assert all(row["rounds"][0]["requests"] > 0 for row in rows)
+
+
+@pytest.mark.needs("wrk", "go", "libmicrohttpd")
+def test_peers_of_other_languages_are_built_and_answer(floor: Path) -> None:
+    peers = ("--only", "libmicrohttpd", "--only", "go net/http")
+    done = bench(*peers, "--seconds", "1", "--rounds", "1", "--json", "-", native=floor)
+    assert done.returncode == 0, done.stdout + done.stderr
+    rows = json.loads(done.stdout)["rows"]
+    found = {row["server"]: row for row in rows if row["connections"] == 100}
+    assert "libmicrohttpd 0" in found["libmicrohttpd"]["versions"]
+    assert found["go net/http"]["versions"].startswith("go1.")
+    assert all(row["errors"] == {} and row["rounds"][0]["requests"] > 100 for row in rows)
+
+
+def test_a_peer_that_cannot_be_compiled_says_what_is_missing(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(programs, "HEADERS_IN", ("/dev/null",))
+    with pytest.raises(servers.CannotBuild, match="apt install libmicrohttpd-dev"):
+        # Past the cache: it may have been compiled before.
+        servers.libmicrohttpd.__wrapped__()
 
 
 @pytest.mark.needs("wrk")
@@ -315,10 +371,18 @@ def test_stall_measures_the_others(check: Check, case: str) -> None:
         assert 0.49 < found[f"python, {case}: the 60 slow ones took at most"] < 20
 
 
-def test_leak_leaves_no_exchange_alive(check: Check) -> None:
-    found = check("leak", "--requests", "4000", "--first", "1000")
-    assert found["requests"] == 4000
-    assert found["exchanges alive at the end"] == 0
+def test_leak_leaves_no_exchange_of_python_alive(check: Check) -> None:
+    found = check("leak", "--only", "python", "--requests", "4000", "--first", "1000")
+    assert found["python: requests"] == 4000
+    assert found["python: exchanges alive at the end"] == 0
+
+
+@pytest.mark.timeout(120, func_only=True)
+@pytest.mark.usefixtures("library")
+def test_leak_leaves_no_exchange_of_c_alive(check: Check) -> None:
+    found = check("leak", "--only", "c", "--requests", "4000", "--first", "1000")
+    assert found["c: requests"] == 4000
+    assert found["c: exchanges alive at the end"] == 0
 
 
 def test_stream_agrees_on_checksums(check: Check) -> None:
