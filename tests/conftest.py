@@ -11,6 +11,7 @@ listed by name as not run; `make test` shows that list, and `.ci/run` fails on i
 
 from __future__ import annotations
 
+import signal
 import sys
 import textwrap
 from collections.abc import Callable, Iterator
@@ -21,6 +22,15 @@ import pytest
 
 import programs
 from serving import ROOT, Serve, Served, ServeExample, ServeSource, python_command
+
+def pytest_configure() -> None:
+    """Let servers be interrupted, also where this run is a shell's background job.
+
+    Such a shell has its jobs ignore SIGINT, and what they start inherits that.
+    """
+    if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
+        signal.signal(signal.SIGINT, signal.default_int_handler)
+
 
 # Tests that cannot run here
 
