@@ -23,6 +23,7 @@ import pytest
 import programs
 from serving import ROOT, Serve, Served, ServeExample, ServeSource, python_command
 
+
 def pytest_configure() -> None:
     """Let servers be interrupted, also where this run is a shell's background job.
 
