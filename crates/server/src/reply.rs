@@ -26,7 +26,7 @@ use crate::error::WriteError;
 use crate::sync::lock;
 
 use self::chunk::Chunk;
-pub(crate) use self::chunk::FilePart;
+pub(crate) use self::chunk::{FilePart, read_at};
 
 /// The shared half; see the module. One allocation for each exchange.
 #[derive(Debug)]

@@ -3,8 +3,6 @@
 use std::fmt::Write as _;
 use std::fs::File;
 use std::hash::{BuildHasher as _, RandomState};
-use std::io;
-use std::os::unix::fs::FileExt as _;
 use std::path::Path;
 
 use bytes::Bytes;
@@ -12,11 +10,9 @@ use http::{HeaderValue, StatusCode};
 
 use super::FileError;
 use super::range::{ByteRange, Wanted};
+use crate::reply::{FilePart, read_at};
 use crate::response::ResponseWriter;
 use crate::sniff;
-
-/// How much of a file is read at once.
-const PIECE: u64 = 64 << 10;
 
 /// What is sent of a file.
 #[derive(Debug)]
@@ -137,7 +133,7 @@ pub(super) fn copy(
     let end = first.saturating_add(length);
     let mut at = first;
     while at < end {
-        let wanted = (end - at).min(PIECE);
+        let wanted = (end - at).min(FilePart::PIECE);
         let piece = read_at(file, at, wanted).map_err(failed)?;
         let got = piece.len() as u64;
         at += got;
@@ -166,23 +162,6 @@ pub(super) fn content_type(file: &File, path: &Path) -> Result<HeaderValue, File
     }
     // The parameter does not make a valid value invalid.
     Ok(HeaderValue::try_from(format!("{named}; charset=utf-8")).unwrap_or(plain))
-}
-
-/// `length` bytes from `offset` on; fewer only at the end of the file. `length` is at most a piece. The
-/// file's own position is neither used nor moved: a descriptor may be shared.
-fn read_at(file: &File, offset: u64, length: u64) -> io::Result<Vec<u8>> {
-    let mut bytes = vec![0; length as usize];
-    let mut filled = 0;
-    while filled < bytes.len() {
-        match file.read_at(&mut bytes[filled..], offset + filled as u64) {
-            Ok(0) => break,
-            Ok(n) => filled += n,
-            Err(e) if e.kind() == io::ErrorKind::Interrupted => {}
-            Err(e) => return Err(e),
-        }
-    }
-    bytes.truncate(filled);
-    Ok(bytes)
 }
 
 fn multipart(parts: &[ByteRange], size: u64, content_type: &HeaderValue) -> Kind {

@@ -34,7 +34,7 @@ pub(crate) struct FilePart {
 
 impl FilePart {
     /// How much of a file is read at once.
-    const PIECE: u64 = 64 << 10;
+    pub(crate) const PIECE: u64 = 64 << 10;
 
     pub(crate) fn new(file: File, offset: u64, length: u64) -> Self {
         FilePart {
@@ -47,23 +47,32 @@ impl FilePart {
 
     /// The next piece. Reads the disk, where it is not cached.
     pub(super) fn read(&mut self) -> io::Result<Bytes> {
-        let mut piece = vec![0; self.left.min(Self::PIECE) as usize];
-        let n = loop {
-            match self.file.read_at(&mut piece, self.offset) {
-                Ok(0) => {
-                    return Err(io::Error::new(
-                        io::ErrorKind::UnexpectedEof,
-                        "the file has become shorter while it was sent",
-                    ));
-                }
-                Ok(n) => break n,
-                Err(e) if e.kind() == io::ErrorKind::Interrupted => {}
-                Err(e) => return Err(e),
-            }
-        };
-        piece.truncate(n);
-        self.offset += n as u64;
-        self.left -= n as u64;
+        let piece = read_at(&self.file, self.offset, self.left.min(Self::PIECE))?;
+        if piece.is_empty() {
+            return Err(io::Error::new(
+                io::ErrorKind::UnexpectedEof,
+                "the file has become shorter while it was sent",
+            ));
+        }
+        self.offset += piece.len() as u64;
+        self.left -= piece.len() as u64;
         Ok(piece.into())
     }
+}
+
+/// `length` bytes from `offset` on; fewer only at the end of the file. `length` is at most a piece. The
+/// file's own position is neither used nor moved: a descriptor may be shared.
+pub(crate) fn read_at(file: &File, offset: u64, length: u64) -> io::Result<Vec<u8>> {
+    let mut bytes = vec![0; length as usize];
+    let mut filled = 0;
+    while filled < bytes.len() {
+        match file.read_at(&mut bytes[filled..], offset + filled as u64) {
+            Ok(0) => break,
+            Ok(n) => filled += n,
+            Err(e) if e.kind() == io::ErrorKind::Interrupted => {}
+            Err(e) => return Err(e),
+        }
+    }
+    bytes.truncate(filled);
+    Ok(bytes)
 }
