@@ -2,15 +2,12 @@
 
 use std::cell::Cell;
 use std::sync::Once;
-use std::sync::atomic::{AtomicU32, AtomicU64, Ordering::Relaxed};
+use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 
 use oxbridge_handles::Held;
 
 use crate::exchange::{EXCHANGES, Looks, hold_looks};
 use crate::site;
-
-/// How often this process, or one that it comes from, was forked from one with servers.
-static GENERATION: AtomicU32 = AtomicU32::new(0);
 
 /// How many exchanges this process has from its parent. They never end here.
 static INHERITED: AtomicU64 = AtomicU64::new(0);
@@ -22,11 +19,6 @@ pub(crate) fn inherited_exchanges() -> u64 {
 thread_local! {
     /// The library's locks that last longer than a server, while this thread forks.
     static HELD: Cell<Option<(Held<'static>, Looks)>> = const { Cell::new(None) };
-}
-
-/// Which process this is, to be compared with what a server noted at its start.
-pub(crate) fn generation() -> u32 {
-    GENERATION.load(Relaxed)
 }
 
 /// Sees to it that a child does not inherit a lock that one of the parent's threads held, and that it
@@ -51,7 +43,6 @@ extern "C" fn release() {
 }
 
 extern "C" fn release_in_child() {
-    GENERATION.fetch_add(1, Relaxed);
     site::inherit();
     release();
     // After the release: it takes the locks.

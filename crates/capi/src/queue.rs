@@ -129,8 +129,11 @@ impl Queue {
         self.set_signal(true);
     }
 
+    /// After something was put in. The signal is on already if anything was there before.
     fn changed(&self, state: MutexGuard<'_, State>) {
-        self.set_signal(true);
+        if state.events.len() + state.wakes == 1 {
+            self.set_signal(true);
+        }
         drop(state);
         self.came.notify_one();
     }

@@ -5,7 +5,6 @@ use std::sync::{Arc, OnceLock};
 
 use oxbridge::Runner;
 
-use crate::fork;
 use crate::queue::Queue;
 use crate::status::oxb_status::{self, *};
 
@@ -28,8 +27,6 @@ pub(crate) fn inherit() {
 pub(crate) struct Site {
     /// The owner of its exchanges in the registry.
     pub(crate) id: u64,
-    /// The process that started it.
-    generation: u32,
     /// The host takes the turns, so that nothing may wait.
     pub(crate) driven: bool,
     /// Bytes of a body that `oxb_request_body` takes.
@@ -43,7 +40,6 @@ impl Site {
     pub(crate) fn new(driven: bool, queue: usize, whole_body: u64) -> Arc<Self> {
         Arc::new(Site {
             id: NEXT.fetch_add(1, Relaxed),
-            generation: fork::generation(),
             driven,
             whole_body,
             queue: Queue::new(queue),
@@ -53,10 +49,10 @@ impl Site {
 
     /// Whether this process is the one that started it.
     pub(crate) fn is_ours(&self) -> Result<(), oxb_status> {
-        if self.generation == fork::generation() {
-            Ok(())
-        } else {
+        if is_inherited(self.id) {
             Err(OXB_ERR_FORKED)
+        } else {
+            Ok(())
         }
     }
 }

@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use std::sync::Arc;
 
 use oxbridge::files::serve_dir;
-use oxbridge::mux::{Mux, Pattern, RegisterError};
+use oxbridge::mux::{Pattern, RegisterError};
 use oxbridge::{Builder, Exchange, Server};
 
 use crate::config::oxb_config;
@@ -56,63 +56,15 @@ impl Callback {
     }
 }
 
-type Handler = Box<dyn Fn(Exchange) + Send + Sync>;
-
-/// What can take routes: a server to be, or one that runs.
-trait Routes {
-    fn blocking(
-        &mut self,
-        pattern: &str,
-        handler: Handler,
-        location: String,
-    ) -> Result<(), RegisterError>;
-    fn inline(
-        &mut self,
-        pattern: &str,
-        handler: Handler,
-        location: String,
-    ) -> Result<(), RegisterError>;
+/// What runs for a pattern's requests, and where.
+enum Handler {
+    /// On a thread that may block.
+    Blocking(Run),
+    /// Inside the event loop.
+    Inline(Run),
 }
 
-impl Routes for Builder {
-    fn blocking(
-        &mut self,
-        pattern: &str,
-        handler: Handler,
-        location: String,
-    ) -> Result<(), RegisterError> {
-        self.blocking_exchange(pattern, handler, location).map(drop)
-    }
-
-    fn inline(
-        &mut self,
-        pattern: &str,
-        handler: Handler,
-        location: String,
-    ) -> Result<(), RegisterError> {
-        self.inline_exchange(pattern, handler, location).map(drop)
-    }
-}
-
-impl Routes for &Server {
-    fn blocking(
-        &mut self,
-        pattern: &str,
-        handler: Handler,
-        location: String,
-    ) -> Result<(), RegisterError> {
-        self.blocking_exchange(pattern, handler, location)
-    }
-
-    fn inline(
-        &mut self,
-        pattern: &str,
-        handler: Handler,
-        location: String,
-    ) -> Result<(), RegisterError> {
-        self.inline_exchange(pattern, handler, location)
-    }
-}
+type Run = Box<dyn Fn(Exchange) + Send + Sync>;
 
 impl Route {
     /// Adds the route to a server to be.
@@ -122,43 +74,46 @@ impl Route {
         pattern: &str,
         site: &Arc<Site>,
     ) -> Result<(), Fail> {
-        self.add_to(builder, pattern, site)
+        let location = self.location().to_owned();
+        match self.handler(pattern, site)? {
+            Handler::Blocking(run) => builder.blocking_exchange(pattern, run, location)?,
+            Handler::Inline(run) => builder.inline_exchange(pattern, run, location)?,
+        };
+        Ok(())
     }
 
     /// Adds the route to a server that runs.
     pub(crate) fn add_to_running(
         self,
-        mut server: &Server,
+        server: &Server,
         pattern: &str,
         site: &Arc<Site>,
     ) -> Result<(), Fail> {
-        self.add_to(&mut server, pattern, site)
-    }
-
-    fn add_to(self, routes: &mut impl Routes, pattern: &str, site: &Arc<Site>) -> Result<(), Fail> {
-        let site = site.clone();
         let location = self.location().to_owned();
-        match self {
-            Route::Blocking(callback) => {
-                let handler = move |exchange: Exchange| callback.call(exchange, &site);
-                routes.blocking(pattern, Box::new(handler), location)?;
-            }
-            Route::Inline(callback) => {
-                let handler = move |exchange: Exchange| callback.call(exchange, &site);
-                routes.inline(pattern, Box::new(handler), location)?;
-            }
-            Route::Queue(user) => {
-                let handler = move |exchange: Exchange| enqueue(exchange, &user, &site);
-                routes.inline(pattern, Box::new(handler), location)?;
-            }
-            Route::Directory(root) => {
-                let parsed: Pattern = parse(pattern)?;
-                let rest = Rest::of(&parsed)?;
-                let handler = move |exchange: Exchange| rest.serve(exchange, &root);
-                routes.blocking(pattern, Box::new(handler), location)?;
-            }
+        match self.handler(pattern, site)? {
+            Handler::Blocking(run) => server.blocking_exchange(pattern, run, location)?,
+            Handler::Inline(run) => server.inline_exchange(pattern, run, location)?,
         }
         Ok(())
+    }
+
+    fn handler(self, pattern: &str, site: &Arc<Site>) -> Result<Handler, Fail> {
+        let site = site.clone();
+        Ok(match self {
+            Route::Blocking(callback) => {
+                Handler::Blocking(Box::new(move |exchange| callback.call(exchange, &site)))
+            }
+            Route::Inline(callback) => {
+                Handler::Inline(Box::new(move |exchange| callback.call(exchange, &site)))
+            }
+            Route::Queue(user) => {
+                Handler::Inline(Box::new(move |exchange| enqueue(exchange, &user, &site)))
+            }
+            Route::Directory(root) => {
+                let rest = Rest::of(pattern)?;
+                Handler::Blocking(Box::new(move |exchange| rest.serve(exchange, &root)))
+            }
+        })
     }
 
     /// What an error about a conflict says of where the other pattern came from.
@@ -184,11 +139,6 @@ fn enqueue(mut exchange: Exchange, user: &UserData, site: &Arc<Site>) {
     }
 }
 
-fn parse(pattern: &str) -> Result<Pattern, Fail> {
-    let mut mux = Mux::new();
-    Ok(mux.register_at(pattern, (), String::new())?.clone())
-}
-
 /// The part of a request's path that names a file below a directory.
 enum Rest {
     /// What this wildcard stands for.
@@ -198,7 +148,10 @@ enum Rest {
 }
 
 impl Rest {
-    fn of(pattern: &Pattern) -> Result<Self, Fail> {
+    fn of(pattern: &str) -> Result<Self, Fail> {
+        let pattern: Pattern = pattern
+            .parse()
+            .map_err(|e| Fail::from(RegisterError::Parse(e)))?;
         let text = pattern.as_str();
         let path = text.find('/').map_or("", |at| &text[at..]);
         if path.ends_with("...}")
@@ -248,7 +201,7 @@ pub(crate) unsafe fn add_to_config(
     let pattern = unsafe { text(pattern, "pattern") }?;
     let route = route?;
     if matches!(route, Route::Directory(_)) {
-        Rest::of(&parse(pattern)?)?;
+        Rest::of(pattern)?;
     }
     config
         .patterns
