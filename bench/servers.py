@@ -12,7 +12,6 @@ import os
 import platform
 import subprocess
 import sys
-import tomllib
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from pathlib import Path
@@ -20,6 +19,7 @@ from pathlib import Path
 from machine import ROOT, says
 
 sys.path.insert(0, str(ROOT / "tools"))
+import clib_cargo
 import programs
 
 BENCH = Path(__file__).resolve().parent
@@ -274,7 +274,7 @@ def _compile(source: str, *links: str) -> Path:
 
 def _program(name: str) -> Path:
     """Where a program of the table is put once it is built."""
-    program = ROOT / os.environ.get("CARGO_TARGET_DIR", "target") / "bench" / name
+    program = clib_cargo.target_dir() / "bench" / name
     program.parent.mkdir(parents=True, exist_ok=True)
     return program
 
@@ -299,7 +299,7 @@ def _version(distribution: str) -> str | None:
 
 def _rust_versions() -> str:
     rustc = says(["rustc", "--version"], r"(rustc \S+)")
-    return f"oxbridge {_workspace_version()}, {rustc}"
+    return f"oxbridge {clib_cargo.version()}, {rustc}"
 
 
 def _c_versions() -> str:
@@ -317,14 +317,6 @@ def _libmicrohttpd_version() -> str:
 
 def _go_version() -> str:
     return says([programs.find("go") or "go", "version"], r"(go1\S+)")
-
-
-@functools.cache
-def _workspace_version() -> str:
-    version: str = tomllib.loads((ROOT / "Cargo.toml").read_text(encoding="utf-8"))["workspace"][
-        "package"
-    ]["version"]
-    return version
 
 
 PROGRAMS = {

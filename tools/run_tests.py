@@ -23,6 +23,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 import programs
+from clib_cargo import target_dir
 
 ROOT = Path(__file__).resolve().parent.parent
 # The C libraries, and the languages that use them.
@@ -112,7 +113,7 @@ def suites() -> list[Suite]:
             # A place of its own: other flags would have all else compiled anew, each time.
             settings={
                 "RUSTFLAGS": "--cfg loom",
-                "CARGO_TARGET_DIR": str(_target() / "loom"),
+                "CARGO_TARGET_DIR": str(target_dir() / "loom"),
                 "CARGO_PROFILE_DEV_DEBUG": "0",
             },
         ),
@@ -124,11 +125,6 @@ def suites() -> list[Suite]:
         ),
         Suite("c", [python, "-m", "pytest", *C_TESTS]),
     ]
-
-
-def _target() -> Path:
-    """Where cargo builds."""
-    return ROOT / os.environ.get("CARGO_TARGET_DIR", "target")
 
 
 def _stubs() -> list[str]:
