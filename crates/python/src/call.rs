@@ -1,7 +1,7 @@
 //! Running a Python handler for an exchange.
 
 use http::StatusCode;
-use oxbridge::{Exchange, Host};
+use oxbridge::{Exchange, Host, ResponseWriter};
 use pyo3::intern;
 use pyo3::prelude::*;
 
@@ -55,17 +55,21 @@ pub(crate) fn run(function: &Py<PyAny>, exchange: Exchange) {
                 }
             }
             Err(e) => {
-                let status = status_of(py, &e);
-                inner.refuse(status);
+                let is_fault = refuse(py, &mut inner, &e);
                 drop(inner);
-                if status == StatusCode::INTERNAL_SERVER_ERROR
-                    && !e.is_instance_of::<ClientGone>(py)
-                {
+                if is_fault {
                     report(py, &e, &format!("{} {}", method(py, &req), url(py, &req)));
                 }
             }
         }
     });
+}
+
+/// Answers for a handler that raised `e`; says whether that is the handler's own fault, to be reported.
+pub(crate) fn refuse(py: Python<'_>, writer: &mut ResponseWriter, e: &PyErr) -> bool {
+    let status = status_of(py, e);
+    writer.refuse(status);
+    status == StatusCode::INTERNAL_SERVER_ERROR && !e.is_instance_of::<ClientGone>(py)
 }
 
 fn method(py: Python<'_>, req: &Bound<'_, Request>) -> String {
@@ -93,7 +97,8 @@ pub(crate) fn report(py: Python<'_>, e: &PyErr, what: &str) {
     }
 }
 
-fn report_text(py: Python<'_>, text: &str) {
+/// Logs an error that is no exception.
+pub(crate) fn report_text(py: Python<'_>, text: &str) {
     if let Err(failure) =
         logger(py).and_then(|logger| logger.call_method1(intern!(py, "error"), ("%s", text)))
     {

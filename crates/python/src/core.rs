@@ -1,5 +1,6 @@
 //! `Core`: a server under the Python class `Server`.
 
+use std::os::fd::BorrowedFd;
 use std::sync::{Arc, Mutex, OnceLock, Weak};
 use std::time::{Duration, Instant};
 
@@ -16,6 +17,7 @@ use crate::convert::{lock, type_name};
 use crate::errors::PatternError;
 use crate::mux::{Kind, Mux};
 use crate::tls::{Tls, tls_error};
+use crate::turns::Turns;
 
 /// Every server that runs, for the interpreter's exit.
 /// With the process that started it: a fork copies the list, but neither threads nor sockets to call its
@@ -30,6 +32,8 @@ pub(crate) struct Core {
     tls: Option<Py<Tls>>,
     options: Options,
     queue: Arc<Queue>,
+    /// An event loop takes its turns.
+    driven: bool,
     server: Mutex<State>,
     /// Where it listens, or did: known from the start on.
     place: OnceLock<Place>,
@@ -58,12 +62,13 @@ struct Options {
 #[pymethods]
 impl Core {
     #[new]
-    #[pyo3(signature = (mux, binds, tls=None, options=None))]
+    #[pyo3(signature = (mux, binds, tls=None, options=None, *, driven=false))]
     fn new(
         mux: Py<Mux>,
         binds: Vec<String>,
         tls: Option<Py<Tls>>,
         options: Option<&Bound<'_, PyDict>>,
+        driven: bool,
     ) -> PyResult<Self> {
         let binds = binds
             .iter()
@@ -73,13 +78,18 @@ impl Core {
                 })
             })
             .collect::<PyResult<_>>()?;
-        let queue = Queue::new().map_err(|e| PyOSError::new_err(e.to_string()))?;
+        let queue = if driven {
+            Queue::of_turns()
+        } else {
+            Queue::new().map_err(|e| PyOSError::new_err(e.to_string()))?
+        };
         Ok(Core {
             mux,
             binds,
             tls,
             options: read_options(options)?,
             queue,
+            driven,
             server: Mutex::new(State::New),
             place: OnceLock::new(),
         })
@@ -118,6 +128,29 @@ impl Core {
             }
             .map_err(|e| PatternError::new_err(e.to_string()))?;
         }
+        match self.mux.get().application(py) {
+            None => {}
+            // The loop's own thread runs what is ready between its turns.
+            Some(app) if self.driven && app.is_async() => {
+                let queue = self.queue.clone();
+                builder.fallback_exchange(move |ex: Exchange| {
+                    // Without an interpreter the exchange is dropped, which answers 500.
+                    let _ = Python::try_attach(|py| app.start(py, ex, &queue));
+                });
+            }
+            Some(app) if app.is_async() => {
+                let queue = self.queue.clone();
+                builder.fallback_inline(move |ex: Exchange| {
+                    queue.put(Item::Application(app.clone(), Box::new(ex)));
+                });
+            }
+            Some(app) => {
+                let queue = self.queue.clone();
+                builder.fallback_exchange(move |ex: Exchange| {
+                    let _ = Python::try_attach(|py| app.start(py, ex, &queue));
+                });
+            }
+        }
         let Options {
             limits,
             threads,
@@ -127,6 +160,7 @@ impl Core {
             .limits(limits)
             .threads(threads)
             .queue(queue)
+            .driven(self.driven)
             .host(Arc::new(Interpreter));
         for bind in &self.binds {
             builder = builder.bind(bind.clone());
@@ -135,6 +169,7 @@ impl Core {
             builder = builder.tls(tls.get().build()?);
         }
         let server = Arc::new(py.detach(|| builder.start()).map_err(start_error)?);
+        self.queue.serve(&server);
         let mut running = lock(py, &RUNNING);
         running.retain(|(_, server)| server.strong_count() > 0);
         running.push((std::process::id(), Arc::downgrade(&server)));
@@ -205,9 +240,38 @@ impl Core {
         }
     }
 
-    /// The descriptor that is readable while exchanges of async handlers wait.
-    fn async_fd(&self) -> i32 {
+    /// The descriptor that is readable while exchanges of async handlers wait; None for a server whose
+    /// turns a loop takes.
+    fn async_fd(&self) -> Option<i32> {
         self.queue.fd()
+    }
+
+    /// Has a function called once, soon, as a handler is: on a thread of the server's, or in a turn.
+    fn run_soon(&self, py: Python<'_>, function: Py<PyAny>) {
+        if let Some(server) = self.running(py) {
+            server.runner().run(Box::new(move || {
+                let _ = Python::try_attach(|py| {
+                    if let Err(e) = function.call0(py) {
+                        call::report(py, &e, "calling a function of the server's");
+                    }
+                });
+            }));
+        }
+    }
+
+    /// Makes the calling thread the one that takes the turns of a driven server. Turns end when `fd`
+    /// becomes readable too.
+    fn turns(&self, py: Python<'_>, fd: i32) -> PyResult<Turns> {
+        let server = self
+            .running(py)
+            .ok_or_else(|| PyRuntimeError::new_err("the server does not run"))?;
+        // SAFETY: the selector whose descriptor it is calls this and is open; the server keeps a
+        // duplicate.
+        let fd = unsafe { BorrowedFd::borrow_raw(fd) };
+        server
+            .watch(Some(fd))
+            .map_err(|e| PyRuntimeError::new_err(e.to_string()))??;
+        Turns::new(server, self.queue.clone())
     }
 
     fn __traverse__(&self, visit: PyVisit<'_>) -> Result<(), PyTraverseError> {

@@ -112,3 +112,22 @@ fn file_status(py: Python<'_>, e: &PyErr) -> Option<http::StatusCode> {
         .ok()??;
     http::StatusCode::from_u16(status.extract().ok()?).ok()
 }
+
+/// Whether an exception is, or was raised for, a client that has left.
+pub(crate) fn is_about_client(py: Python<'_>, error: &PyErr) -> bool {
+    let mut next = Some(error.clone_ref(py));
+    // A chain of causes may lead back into itself.
+    for _ in 0..16 {
+        let Some(error) = next else { return false };
+        if error.is_instance_of::<ClientGone>(py) {
+            return true;
+        }
+        let value = error.value(py);
+        next = ["__cause__", "__context__"]
+            .iter()
+            .filter_map(|name| value.getattr(*name).ok())
+            .find(|cause| !cause.is_none())
+            .map(PyErr::from_value);
+    }
+    false
+}

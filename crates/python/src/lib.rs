@@ -2,6 +2,8 @@
 //! one file for each. What HTTP says belongs in the crate `oxbridge`, what Python users see in the package.
 
 mod aio;
+mod asgi;
+mod awaitable;
 mod call;
 mod context;
 mod convert;
@@ -10,12 +12,19 @@ mod core;
 mod errors;
 mod headers;
 mod logs;
+mod mounted;
 mod multipart;
 mod mux;
+mod names;
 mod request;
+mod rsgi;
+mod send;
+mod tasks;
 mod tls;
+mod turns;
 mod values;
 mod writer;
+mod wsgi;
 
 use pyo3::prelude::*;
 
@@ -33,6 +42,12 @@ fn _oxbridge(m: &Bound<'_, PyModule>) -> PyResult<()> {
     m.add_class::<tls::Tls>()?;
     m.add_class::<tls::TlsInfo>()?;
     m.add_class::<core::Core>()?;
+    m.add_class::<turns::Turns>()?;
+    m.add_class::<asgi::AsgiApp>()?;
+    m.add_class::<rsgi::RsgiApp>()?;
+    m.add_class::<wsgi::WsgiApp>()?;
+    m.add("ProtocolError", py.get_type::<rsgi::ProtocolError>())?;
+    m.add("ProtocolClosed", py.get_type::<rsgi::ProtocolClosed>())?;
     m.add("PatternError", py.get_type::<errors::PatternError>())?;
     m.add("ResponseEnded", py.get_type::<errors::ResponseEnded>())?;
     m.add("ClientGone", py.get_type::<errors::ClientGone>())?;

@@ -6,8 +6,12 @@ use pyo3::exceptions::PyTypeError;
 use pyo3::gc::{PyTraverseError, PyVisit};
 use pyo3::prelude::*;
 
+use crate::asgi::AsgiApp;
 use crate::convert::{lock, type_name};
 use crate::errors::PatternError;
+use crate::mounted::Application;
+use crate::rsgi::RsgiApp;
+use crate::wsgi::WsgiApp;
 
 /// How a handler runs.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -39,9 +43,16 @@ struct Inner {
     /// Finds conflicts when a handler is registered, not when the server starts.
     check: oxbridge_mux::Mux<()>,
     routes: Vec<Route>,
+    /// What answers whatever no pattern matches.
+    application: Option<Application>,
 }
 
 impl Mux {
+    /// What answers whatever no pattern matches, if anything does.
+    pub(crate) fn application(&self, py: Python<'_>) -> Option<Application> {
+        lock(py, &self.inner).application.clone()
+    }
+
     fn add(
         &self,
         py: Python<'_>,
@@ -127,6 +138,24 @@ impl Mux {
         location: &str,
     ) -> PyResult<()> {
         self.add(py, pattern, r#fn, Kind::Async, location)
+    }
+
+    /// Sets the application that answers whatever no pattern matches.
+    fn mount(&self, py: Python<'_>, application: &Bound<'_, PyAny>) -> PyResult<()> {
+        let application = if let Ok(wsgi) = application.cast::<WsgiApp>() {
+            Application::Wsgi(wsgi.get().0.clone())
+        } else if let Ok(asgi) = application.cast::<AsgiApp>() {
+            Application::Asgi(asgi.get().0.clone())
+        } else if let Ok(rsgi) = application.cast::<RsgiApp>() {
+            Application::Rsgi(rsgi.get().0.clone())
+        } else {
+            return Err(PyTypeError::new_err(format!(
+                "an application to mount is a WsgiApp, AsgiApp or RsgiApp, not {}",
+                type_name(application)
+            )));
+        };
+        lock(py, &self.inner).application = Some(application);
+        Ok(())
     }
 
     /// The patterns, in the order of their registration.

@@ -6,7 +6,7 @@ use std::sync::{Arc, Mutex};
 
 use arc_swap::{ArcSwap, Guard};
 use http::Response;
-use oxbridge_mux::{Mux, RegisterError};
+use oxbridge_mux::{Lookup, Mux, PathValues, Pattern, RegisterError};
 
 use crate::body::Body;
 use crate::exchange::Exchange;
@@ -67,6 +67,16 @@ pub(crate) struct Refused {
 pub(crate) struct Table {
     mux: Mux<Arc<Route>>,
     routes: Vec<Arc<Route>>,
+    fallback: Option<Fallback>,
+}
+
+/// What answers every request that no pattern matches.
+#[derive(Clone)]
+struct Fallback {
+    route: Arc<Route>,
+    /// `/`, which is what such a request is said to have matched.
+    pattern: Pattern,
+    values: PathValues,
 }
 
 impl Table {
@@ -74,7 +84,50 @@ impl Table {
         Table {
             mux: Mux::new(),
             routes: Vec::new(),
+            fallback: None,
         }
+    }
+
+    /// Sets the handler of what no pattern matches; the last one counts.
+    pub(crate) fn set_fallback(&mut self, handler: Handler) {
+        // A mux of its own gives the pattern and the values that go with it: `/` is always well formed.
+        let mut mux = Mux::new();
+        let route = self.new_route(handler);
+        if mux.register("/", route.clone()).is_err() {
+            return;
+        }
+        if let Lookup::Found(found) = mux.lookup("GET", "", "/", None) {
+            self.routes.push(route.clone());
+            self.fallback = Some(Fallback {
+                route,
+                pattern: found.pattern.clone(),
+                values: found.into_values(),
+            });
+        }
+    }
+
+    /// The handler of what no pattern matches, as if it had matched `/`.
+    pub(crate) fn fallback(&self) -> Option<(Arc<Route>, Pattern, PathValues)> {
+        let fallback = self.fallback.as_ref()?;
+        Some((
+            fallback.route.clone(),
+            fallback.pattern.clone(),
+            fallback.values.clone(),
+        ))
+    }
+
+    /// Whether every request goes to the fallback, so that the mux need not be asked.
+    pub(crate) fn is_fallback_only(&self) -> bool {
+        self.fallback.is_some() && self.routes.len() == 1
+    }
+
+    fn new_route(&self, handler: Handler) -> Arc<Route> {
+        Arc::new(Route {
+            // A program registers fewer than four billion patterns: they are a line of code each.
+            number: u32::try_from(self.routes.len()).unwrap_or(u32::MAX),
+            handler,
+            slow: AtomicU32::new(0),
+        })
     }
 
     /// Adds a handler, or gives it back. `location` is where the program did so, for the error about a
@@ -85,12 +138,7 @@ impl Table {
         handler: Handler,
         location: String,
     ) -> Result<(), Refused> {
-        let route = Arc::new(Route {
-            // A program registers fewer than four billion patterns: they are a line of code each.
-            number: u32::try_from(self.routes.len()).unwrap_or(u32::MAX),
-            handler,
-            slow: AtomicU32::new(0),
-        });
+        let route = self.new_route(handler);
         match self.mux.register_at(pattern, route.clone(), location) {
             Ok(_) => {
                 self.routes.push(route);

@@ -135,6 +135,32 @@ impl Builder {
         self.add(pattern, Handler::Inline(Box::new(handler)), location)
     }
 
+    /// Sets the handler of every request that no pattern matches, whatever its method and path: a whole
+    /// application with a router of its own. Where it is set, the server itself answers no 404 and no 405
+    /// and redirects nothing; the paths are as the client sent them. It may block, as those of
+    /// [`blocking_exchange`](Self::blocking_exchange).
+    pub fn fallback_exchange<H>(&mut self, handler: H) -> &mut Self
+    where
+        H: Fn(Exchange) + Send + Sync + 'static,
+    {
+        self.0
+            .table
+            .set_fallback(Handler::Blocking(Box::new(handler)));
+        self
+    }
+
+    /// As [`fallback_exchange`](Self::fallback_exchange), for a handler that must not block, as those of
+    /// [`inline_exchange`](Self::inline_exchange).
+    pub fn fallback_inline<H>(&mut self, handler: H) -> &mut Self
+    where
+        H: Fn(Exchange) + Send + Sync + 'static,
+    {
+        self.0
+            .table
+            .set_fallback(Handler::Inline(Box::new(handler)));
+        self
+    }
+
     /// Mounts a tower service, an axum router for example. It gets the request as
     /// [`Request::into_http`] makes it, is cloned for each, and answers 503 while it is not ready
     /// because of an error.

@@ -7,6 +7,7 @@
 
 mod sweep;
 
+use std::any::Any;
 use std::sync::atomic::{
     AtomicBool, AtomicU8, AtomicU32, AtomicU64,
     Ordering::{Relaxed, SeqCst},
@@ -54,6 +55,8 @@ pub(crate) struct Conn {
     pub(crate) peer: PeerAddr,
     pub(crate) local: Arc<LocalAddr>,
     pub(crate) tls: OnceLock<TlsInfo>,
+    /// What the handlers' language keeps for the connection.
+    pub(crate) kept: OnceLock<Box<dyn Any + Send + Sync>>,
     clock: Arc<Clock>,
     exchanges: AtomicU32,
     phase: AtomicU8,
@@ -95,6 +98,7 @@ impl Conn {
             peer,
             local,
             tls: OnceLock::new(),
+            kept: OnceLock::new(),
             clock,
             exchanges: AtomicU32::new(0),
             phase: AtomicU8::new(Phase::Head as u8),

@@ -32,7 +32,7 @@ use crate::reactor::{Job, Reactor, Wait};
 use crate::sync::lock;
 
 use self::worker::{Order, Worker, handling, sit_down};
-pub(crate) use self::worker::{sit_at_the_wheel, step_down, wake};
+pub(crate) use self::worker::{Handling, Seated, sit_at_the_wheel, step_down, wake};
 
 /// How worker threads meet the language that handlers are written in.
 ///

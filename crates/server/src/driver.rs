@@ -3,6 +3,7 @@
 use std::cell::RefCell;
 use std::fmt;
 use std::io;
+use std::marker::PhantomData;
 use std::os::fd::{BorrowedFd, OwnedFd};
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::atomic::{AtomicBool, Ordering::SeqCst};
@@ -118,6 +119,56 @@ impl Driver {
         }
     }
 
+    /// Drives I/O until handlers are ready to run, or one of the other things of [`Turned`] has come
+    /// about, or `timeout` is over; runs no handler. `readable` tells of changes only: see
+    /// [`Server::turn_io`](crate::Server::turn_io).
+    pub(crate) fn turn_io(&self, timeout: Option<Duration>) -> Result<Turned, TurnError> {
+        let mut watched = self.take_wheel()?;
+        let _turning = Turning::begin(self);
+        let mut turned = Turned::default();
+        if self.reactor.is_over() {
+            self.reactor.shared().stopped();
+            turned.stopped = true;
+            return Ok(turned);
+        }
+        if timeout == Some(Duration::ZERO) {
+            self.pass();
+            if let Some(watched) = watched.as_mut() {
+                turned.readable = watched.forget();
+            }
+        } else {
+            let deadline = timeout.and_then(|timeout| Instant::now().checked_add(timeout));
+            self.wait_io(watched.as_mut(), deadline, &mut turned);
+            if turned.readable
+                && let Some(watched) = watched.as_mut()
+            {
+                watched.forget();
+            }
+        }
+        turned.handled = self.reactor.ready();
+        turned.woken = self.woken.swap(false, SeqCst);
+        turned.stopped = self.reactor.is_over();
+        if turned.stopped {
+            self.reactor.shared().stopped();
+        }
+        Ok(turned)
+    }
+
+    /// Runs the handlers that are ready, on this thread; says how many.
+    pub(crate) fn run_ready(&self) -> Result<usize, TurnError> {
+        let _wheel = self.take_wheel()?;
+        let _turning = Turning::begin(self);
+        Ok(self.run_handlers())
+    }
+
+    /// Makes what this thread wakes wait for its next turn, until the guard is dropped.
+    pub(crate) fn sit(&self) -> AtTheWheel {
+        AtTheWheel {
+            _seats: crew::sit_at_the_wheel(self.owed.clone()),
+            _stays: PhantomData,
+        }
+    }
+
     /// From the next turn on, turns end when `fd`, of which a duplicate is kept, is readable.
     pub(crate) fn watch(&self, fd: Option<BorrowedFd<'_>>) -> Result<io::Result<()>, TurnError> {
         let mut watched = self.take_wheel()?;
@@ -180,6 +231,16 @@ impl Driver {
             self.pass();
             return true;
         }
+        self.wait_io(watched, deadline, turned)
+    }
+
+    /// Drives I/O until something is ready; says whether the time is over.
+    fn wait_io(
+        &self,
+        watched: Option<&mut Watched>,
+        deadline: Option<Instant>,
+        turned: &mut Turned,
+    ) -> bool {
         let _runtime = self.reactor.handle().enter();
         let mut sleep =
             deadline.map(|deadline| Box::pin(tokio::time::sleep_until(deadline.into())));
@@ -233,6 +294,21 @@ thread_local! {
     static TURNING: RefCell<Vec<*const Driver>> = const { RefCell::new(Vec::new()) };
 }
 
+/// The seat of a thread that takes the turns of a driven server: while it lasts, what the thread wakes is
+/// woken by its next turn, without a system call. Of the thread that made it.
+#[must_use = "the seat is given back when this is dropped"]
+pub struct AtTheWheel {
+    _seats: (crew::Handling, crew::Seated),
+    /// Seats are the thread's own.
+    _stays: PhantomData<*const ()>,
+}
+
+impl fmt::Debug for AtTheWheel {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("AtTheWheel").finish_non_exhaustive()
+    }
+}
+
 /// A turn under way on this thread, until it is dropped.
 struct Turning;
 
@@ -263,12 +339,14 @@ impl Watched {
     }
 
     /// Forgets that it was readable: the reactor is told of changes only, so what still holds is asked
-    /// of the system, after this.
-    fn forget(&mut self) {
+    /// of the system, after this. Says whether it was.
+    fn forget(&mut self) -> bool {
         let mut cx = Context::from_waker(Waker::noop());
         if let Poll::Ready(Ok(mut guard)) = self.0.poll_read_ready(&mut cx) {
             guard.clear_ready();
+            return true;
         }
+        false
     }
 
     fn is_readable(&self) -> bool {

@@ -40,7 +40,7 @@ mod sync;
 pub use body::{Body, BoxError};
 pub use builder::Builder;
 pub use crew::{Host, Native};
-pub use driver::{TurnError, Turned};
+pub use driver::{AtTheWheel, TurnError, Turned};
 pub use error::{BodyError, StartError, WriteError};
 pub use exchange::Exchange;
 pub use files::{FileError, serve_dir, serve_file};

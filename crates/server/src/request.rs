@@ -1,5 +1,6 @@
 //! What a client asked for, as a handler reads it.
 
+use std::any::Any;
 use std::borrow::Cow;
 use std::fmt;
 use std::sync::Arc;
@@ -200,6 +201,18 @@ impl Request {
     /// The facts of the TLS session, if there is one.
     pub fn tls(&self) -> Option<&TlsInfo> {
         self.0.body.conn().tls.get()
+    }
+
+    /// What `make` gave for the first request of this connection that asked, kept until the connection
+    /// and its exchanges are gone: what a binding would otherwise make for each request anew. `None` if
+    /// it was made as another type.
+    pub fn keep_for_connection<T, F>(&self, make: F) -> Option<&T>
+    where
+        T: Any + Send + Sync,
+        F: FnOnce() -> T,
+    {
+        let kept = &self.0.body.conn().kept;
+        kept.get_or_init(|| Box::new(make())).downcast_ref()
     }
 
     /// The body.

@@ -56,6 +56,8 @@ pub struct ResponseWriter {
     write_ahead: usize,
     write_timeout: Duration,
     may_wait: bool,
+    sniffs: bool,
+    reason: Option<Box<hyper::ext::ReasonPhrase>>,
     /// Counts the exchanges that are alive, by its own references.
     _live: Arc<()>,
 }
@@ -93,6 +95,8 @@ impl ResponseWriter {
             write_ahead: limits.write_ahead,
             write_timeout: limits.write_timeout,
             may_wait: true,
+            sniffs: true,
+            reason: None,
             _live: live,
         }
     }
@@ -105,6 +109,12 @@ impl ResponseWriter {
     /// Whether a write waits for a slow client. If not, what is written is queued.
     pub fn may_wait(&self) -> bool {
         self.may_wait && !is_inside()
+    }
+
+    /// Whether an answer without a Content-Type gets one that is derived from its first bytes. It does,
+    /// unless the handler speaks an interface of its own that says otherwise (WSGI, ASGI).
+    pub fn set_sniffs(&mut self, sniffs: bool) {
+        self.sniffs = sniffs;
     }
 
     /// The status that will be sent, or was.
@@ -129,6 +139,24 @@ impl ResponseWriter {
         } else {
             self.status = status;
         }
+        Ok(())
+    }
+
+    /// Sets the reason phrase, which HTTP/1 carries and nobody should rely on (RFC 9112 §4); the usual
+    /// one of the status if it is empty.
+    ///
+    /// # Errors
+    /// As [`set_status`](Self::set_status); [`WriteError::BadHeader`] for control characters.
+    pub fn set_reason(&mut self, reason: Bytes) -> Result<(), WriteError> {
+        self.unsent()?;
+        let usual = self.status.canonical_reason().unwrap_or("");
+        if reason.is_empty() || reason == usual.as_bytes() {
+            self.reason = None;
+            return Ok(());
+        }
+        let reason = hyper::ext::ReasonPhrase::try_from(reason)
+            .map_err(|e| WriteError::BadHeader(format!("reason phrase: {e}")))?;
+        self.reason = Some(Box::new(reason));
         Ok(())
     }
 
@@ -371,7 +399,8 @@ impl ResponseWriter {
             // Framing is ours (RFC 9112 §6): what the handler says of it could only contradict.
             headers.remove(TRANSFER_ENCODING);
         }
-        if !self.buffer.is_empty()
+        if self.sniffs
+            && !self.buffer.is_empty()
             && !headers.contains_key(CONTENT_TYPE)
             && !headers.contains_key(CONTENT_ENCODING)
         {
@@ -381,12 +410,16 @@ impl ResponseWriter {
         let mut response = Response::new(body);
         *response.status_mut() = self.status;
         *response.headers_mut() = headers;
+        if let Some(reason) = self.reason.take() {
+            response.extensions_mut().insert(*reason);
+        }
         response
     }
     /// Forgets what was written and set, if nothing was sent yet; says whether it could.
     pub fn reset(&mut self) -> bool {
         if self.stage == Stage::Open {
             self.status = StatusCode::OK;
+            self.reason = None;
             self.headers.clear();
             self.trailers = None;
             self.buffer.clear();

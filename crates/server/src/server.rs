@@ -12,7 +12,7 @@ use tokio::sync::Semaphore;
 use crate::app::{App, Handler, Table};
 use crate::builder::Builder;
 use crate::crew::{Crew, Host};
-use crate::driver::{Driver, TurnError, Turned};
+use crate::driver::{AtTheWheel, Driver, TurnError, Turned};
 use crate::error::{StartError, StartKind};
 use crate::exchange::Exchange;
 use crate::limits::Limits;
@@ -249,6 +249,38 @@ impl Server {
     /// [`TurnError`]. One thread at a time takes turns.
     pub fn turn(&self, timeout: Option<Duration>) -> Result<Turned, TurnError> {
         self.driver()?.turn(timeout)
+    }
+
+    /// As [`turn`](Self::turn), but runs no handlers: [`handled`](Turned::handled) says how many are
+    /// ready, and [`run_ready`](Self::run_ready) runs them. For a host that enters an interpreter for
+    /// handlers and leaves it to wait.
+    ///
+    /// The watched descriptor is reported when it *becomes* readable. The host looks at it then, and
+    /// again before each further turn for as long as it finds something there.
+    ///
+    /// # Errors
+    /// As [`turn`](Self::turn).
+    pub fn turn_io(&self, timeout: Option<Duration>) -> Result<Turned, TurnError> {
+        self.driver()?.turn_io(timeout)
+    }
+
+    /// Runs the handlers that are ready on a driven server, on this thread; says how many. What they
+    /// answer leaves with the next turn.
+    ///
+    /// # Errors
+    /// As [`turn`](Self::turn).
+    pub fn run_ready(&self) -> Result<usize, TurnError> {
+        self.driver()?.run_ready()
+    }
+
+    /// Seats the calling thread as the one that takes the turns of a driven server. While the guard lasts,
+    /// answers that the thread gives, in a handler or not, leave with its next turn and cost no system
+    /// call; so it must not wait anywhere else for long.
+    ///
+    /// # Errors
+    /// [`TurnError::NotDriven`].
+    pub fn sit(&self) -> Result<AtTheWheel, TurnError> {
+        Ok(self.driver()?.sit())
     }
 
     /// Makes turns of a driven server end when `fd` is readable too: the descriptor of the host's own

@@ -111,6 +111,12 @@ impl Service {
         {
             return Found::Answer(close(plain(StatusCode::BAD_REQUEST, head_request)));
         }
+        let table = self.shared.app.table();
+        if table.is_fallback_only()
+            && let Some((route, pattern, values)) = table.fallback()
+        {
+            return Found::Route(route, pattern, values);
+        }
         let path = uri.path();
         if path == "*" {
             return Found::Answer(asterisk(method, head_request));
@@ -120,11 +126,15 @@ impl Service {
         } else {
             path
         };
-        let table = self.shared.app.table();
-        match table
+        let lookup = table
             .mux()
-            .lookup(method.as_str(), host(uri, headers), path, uri.query())
+            .lookup(method.as_str(), host(uri, headers), path, uri.query());
+        if !matches!(lookup, Lookup::Found(_))
+            && let Some((route, pattern, values)) = table.fallback()
         {
+            return Found::Route(route, pattern, values);
+        }
+        match lookup {
             Lookup::Found(found) => {
                 let route = found.value.clone();
                 let pattern = found.pattern.clone();

@@ -1,0 +1,190 @@
+//! The variables of a request (PEP 3333, "environ Variables"; RFC 3875, section 4.1).
+
+use std::borrow::Cow;
+
+use http::header::{CONTENT_LENGTH, CONTENT_TYPE, COOKIE, HOST, HeaderMap, HeaderName};
+use http::{HeaderValue, Version};
+use oxbridge::Request;
+use percent_encoding::percent_decode_str;
+use pyo3::ffi;
+use pyo3::intern;
+use pyo3::prelude::*;
+use pyo3::types::{PyDict, PyString};
+
+use crate::names::{self, Ends, Names};
+use crate::wsgi::Input;
+
+/// What the environ of every request is made from.
+pub(super) struct Environ {
+    /// Copied for each request.
+    base: Py<PyDict>,
+    /// For requests without a body: it is always at its end.
+    no_input: Py<Input>,
+    names: Names<PyString>,
+    /// Where the application is mounted: what SCRIPT_NAME is, percent-decoded.
+    root_path: String,
+}
+
+impl Environ {
+    pub(super) fn new(py: Python<'_>, base: Py<PyDict>, root_path: String) -> PyResult<Self> {
+        base.bind(py)
+            .set_item("SCRIPT_NAME", latin1(py, root_path.as_bytes()))?;
+        Ok(Environ {
+            base,
+            no_input: Py::new(py, Input::empty())?,
+            names: Names::cgi(),
+            root_path,
+        })
+    }
+
+    /// The environ of a request, whose body goes into it.
+    pub(super) fn make<'py>(
+        &self,
+        py: Python<'py>,
+        request: &mut Request,
+    ) -> PyResult<Bound<'py, PyDict>> {
+        let environ = self.base.bind(py).copy()?;
+        let set = |name: &Bound<'py, PyString>, value: Bound<'py, PyAny>| {
+            environ.set_item(name, value)
+        };
+        set(
+            intern!(py, "REQUEST_METHOD"),
+            names::method(py, request.method()).into_any(),
+        )?;
+        let path: Cow<'_, [u8]> = percent_decode_str(request.uri().path()).into();
+        let path = self.below_root(&path);
+        set(intern!(py, "PATH_INFO"), latin1(py, path).into_any())?;
+        let query = request.query().unwrap_or("");
+        set(
+            intern!(py, "QUERY_STRING"),
+            latin1(py, query.as_bytes()).into_any(),
+        )?;
+        let target = latin1(py, request.target().as_bytes()).into_any();
+        set(intern!(py, "RAW_URI"), target.clone())?;
+        set(intern!(py, "REQUEST_URI"), target)?;
+        let protocol = match request.version() {
+            Version::HTTP_2 => intern!(py, "HTTP/2"),
+            Version::HTTP_10 => intern!(py, "HTTP/1.0"),
+            _ => intern!(py, "HTTP/1.1"),
+        };
+        set(intern!(py, "SERVER_PROTOCOL"), protocol.clone().into_any())?;
+        if request.scheme() == "https" {
+            let https = intern!(py, "https").clone().into_any();
+            set(intern!(py, "wsgi.url_scheme"), https)?;
+            set(intern!(py, "HTTPS"), intern!(py, "on").clone().into_any())?;
+        }
+        let (host, port) = Ends::remote(py, request);
+        set(intern!(py, "REMOTE_ADDR"), host.into_any())?;
+        set(intern!(py, "REMOTE_PORT"), port.into_any())?;
+        let (name, port) = Ends::local(py, request);
+        set(intern!(py, "SERVER_NAME"), name.into_any())?;
+        set(intern!(py, "SERVER_PORT"), port.into_any())?;
+        self.set_headers(py, &environ, request)?;
+        self.set_input(py, &environ, request)?;
+        Ok(environ)
+    }
+
+    /// The path without the prefix that the application is mounted at, if it has it.
+    fn below_root<'a>(&self, path: &'a [u8]) -> &'a [u8] {
+        match path.strip_prefix(self.root_path.as_bytes()) {
+            Some(rest) if rest.is_empty() || rest[0] == b'/' => rest,
+            _ => path,
+        }
+    }
+
+    fn set_headers(
+        &self,
+        py: Python<'_>,
+        environ: &Bound<'_, PyDict>,
+        request: &Request,
+    ) -> PyResult<()> {
+        let headers = request.headers();
+        for name in headers.keys() {
+            if is_ambiguous(name) {
+                continue;
+            }
+            let value = joined(py, headers, name);
+            if name == CONTENT_TYPE {
+                environ.set_item(intern!(py, "CONTENT_TYPE"), value)?;
+            } else if name == CONTENT_LENGTH {
+                environ.set_item(intern!(py, "CONTENT_LENGTH"), value)?;
+            } else {
+                environ.set_item(self.names.get(py, name), value)?;
+            }
+        }
+        if !headers.contains_key(HOST) && !request.host().is_empty() {
+            // HTTP/2 says it in a field of its own (RFC 9113 §8.3.1).
+            environ.set_item(
+                intern!(py, "HTTP_HOST"),
+                latin1(py, request.host().as_bytes()),
+            )?;
+        }
+        Ok(())
+    }
+
+    fn set_input(
+        &self,
+        py: Python<'_>,
+        environ: &Bound<'_, PyDict>,
+        request: &mut Request,
+    ) -> PyResult<()> {
+        let remaining = request.body().remaining();
+        let is_complete = request.body().is_complete();
+        if is_complete && remaining == Some(0) {
+            return environ.set_item(intern!(py, "wsgi.input"), &self.no_input);
+        }
+        if is_complete && !request.headers().contains_key(CONTENT_LENGTH) {
+            // It came in chunks and is all here: now its length is known, which is what frameworks look
+            // for.
+            let length = remaining.unwrap_or(0).to_string();
+            environ.set_item(intern!(py, "CONTENT_LENGTH"), length)?;
+            environ.del_item(intern!(py, "HTTP_TRANSFER_ENCODING")).ok();
+        }
+        let input = Input::new(request.body_mut().take());
+        environ.set_item(intern!(py, "wsgi.input"), Bound::new(py, input)?)
+    }
+}
+
+/// Whether a field must not become a variable. `X_User` would be the same variable as `X-User`, which a
+/// proxy may have made sure of; and `Proxy` would be the setting HTTP_PROXY of programs that run as CGI
+/// scripts do (CVE-2016-5385).
+fn is_ambiguous(name: &HeaderName) -> bool {
+    name.as_str().contains('_') || name.as_str() == "proxy"
+}
+
+/// Every value of a field as one (RFC 9110 §5.3); cookies have a separator of their own (RFC 9113
+/// §8.2.3).
+fn joined<'py>(py: Python<'py>, headers: &HeaderMap, name: &HeaderName) -> Bound<'py, PyString> {
+    let mut values = headers.get_all(name).iter();
+    let first = values.next().map_or(&b""[..], HeaderValue::as_bytes);
+    let Some(second) = values.next() else {
+        return latin1(py, first);
+    };
+    let separator: &[u8] = if name == COOKIE { b"; " } else { b"," };
+    let mut all = first.to_vec();
+    for value in std::iter::once(second).chain(values) {
+        all.extend_from_slice(separator);
+        all.extend_from_slice(value.as_bytes());
+    }
+    latin1(py, &all)
+}
+
+/// Bytes as PEP 3333 has them: one character for each.
+pub(crate) fn latin1<'py>(py: Python<'py>, bytes: &[u8]) -> Bound<'py, PyString> {
+    match std::str::from_utf8(bytes) {
+        Ok(text) if text.is_ascii() => PyString::new(py, text),
+        _ => {
+            // SAFETY: attached (`py`); the pointer is good for as many bytes as the length says, which fits,
+            // since no slice is longer than isize::MAX. The call returns a new string, or null with an
+            // exception set, which without memory is the end in any case.
+            unsafe {
+                let made = ffi::PyUnicode_DecodeLatin1(
+                    bytes.as_ptr().cast(),
+                    bytes.len() as ffi::Py_ssize_t,
+                    std::ptr::null(),
+                );
+                Bound::from_owned_ptr(py, made).cast_into_unchecked()
+            }
+        }
+    }
+}
