@@ -7,6 +7,9 @@ HOST = 127.0.0.1
 PREFIX ?= /usr/local
 
 VENV := .venv
+# The newest CPython with the servers that are measured beside Oxbridge; one of them needs its own.
+BENCH_APPS := .venv-bench/apps
+BENCH_ROBYN := .venv-bench/robyn
 BIN := $(VENV)/bin
 CARGO_DENY := 0.20.2
 
@@ -68,7 +71,7 @@ format: $(BIN)/.tools ## put Rust and Python code into the project's form
 	$(BIN)/ruff check --fix --exit-zero --quiet .
 	$(BIN)/ruff format .
 
-bench: $(BIN)/.built $(BIN)/.bench-tools ## measure the servers and print the table
+bench: $(BIN)/.built $(BIN)/.bench-tools $(BENCH_APPS)/.built $(BENCH_ROBYN)/.peers ## measure the servers and print the table
 	@$(BIN)/python -c 'import sys; sys.path.insert(0, "tools"); import programs; programs.install("wrk", "go", "libmicrohttpd", "pkg-config")'
 	$(BIN)/python bench/run.py $(ARGS)
 
@@ -76,7 +79,7 @@ docs: $(BIN)/.tools ## build the Rust documentation (target/doc)
 	cargo doc --workspace --no-deps $(LOCKED)
 
 clean: ## remove everything that make has built
-	rm -rf target $(VENV) dist .mypy_cache .ruff_cache .pytest_cache
+	rm -rf target $(VENV) .venv-bench dist .mypy_cache .ruff_cache .pytest_cache
 	find . -name .git -prune -o \( -path './python/*.so' -o -name __pycache__ \) -prune -exec rm -rf {} +
 
 preflight:
@@ -90,6 +93,18 @@ $(BIN)/.tools: tools/requirements-dev.txt | preflight
 
 $(BIN)/.bench-tools: tools/requirements-bench.txt $(BIN)/.tools
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check -r tools/requirements-bench.txt
+	@touch $@
+
+$(BENCH_APPS)/.peers $(BENCH_ROBYN)/.peers: .venv-bench/%/.peers: tools/requirements-bench-%.txt bench/environments.py $(BIN)/.tools
+	$(BIN)/python bench/environments.py make $*
+	.venv-bench/$*/bin/python -m pip install --quiet --disable-pip-version-check -r $<
+	@touch $@
+
+# Installed as its users have it, and built for this interpreter: Python files count here, too.
+$(BENCH_APPS)/.built: $(EXTENSION_SOURCES) $(shell find python/oxbridge -name '*.py') $(BENCH_APPS)/.peers
+	PATH="$(abspath $(BENCH_APPS)/bin):$$PATH" PYO3_PYTHON='$(abspath $(BENCH_APPS)/bin/python)' \
+		VIRTUAL_ENV='$(abspath $(BENCH_APPS))' MATURIN_PEP517_ARGS='$(LOCKED)' $(BENCH_APPS)/bin/python -m pip install --quiet --disable-pip-version-check \
+		--no-build-isolation --no-deps --force-reinstall .
 	@touch $@
 
 $(BIN)/.built: $(EXTENSION_SOURCES) $(BIN)/.tools

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
+from interfaces import OURS, WAYS, WORKLOADS, rows
 from measure import Spread, Table
-from servers import REFERENCE
+from row import REFERENCE
 
 
 @dataclass(frozen=True)
@@ -34,7 +35,7 @@ class Bound:
         return self.most is None or value <= self.most
 
 
-BOUNDS = (
+BOUNDS: tuple[Bound, ...] = (
     Bound("oxbridge python", REFERENCE, "requests_per_second", least=0.85),
     Bound("oxbridge python blocking=False", REFERENCE, "requests_per_second", least=0.92),
     Bound(REFERENCE, "floor (C epoll)", "cpu_us", most=1.2),
@@ -44,6 +45,34 @@ BOUNDS = (
     Bound("oxbridge C inline", "libmicrohttpd", "requests_per_second", least=1.0, connections=100),
     Bound("oxbridge C", "go net/http", "requests_per_second", least=2.0, connections=100),
 )
+
+# Servers that ours is promised to be ahead of, in every workload that they take.
+AHEAD_OF = tuple(dict.fromkeys(way.server for way in WAYS if way.server != OURS and way.default))
+
+
+def _interfaces() -> Iterator[Bound]:
+    """The promises about the interfaces of Python: some multiples, and ahead of everybody."""
+    measured = {row.name: row for row in rows()}
+    multiples = {
+        "WSGI hello: granian st": 1.8,
+        "WSGI hello: granian mt": 1.8,
+        "WSGI hello: gunicorn sync": 10.0,
+        "WSGI hello: gunicorn gthread": 10.0,
+        "ASGI hello: uvicorn": 2.5,
+        "ASGI hello: granian st": 2.5,
+        "ASGI hello: granian mt": 2.5,
+        "RSGI hello: granian st": 2.0,
+        "RSGI hello: granian mt": 2.0,
+    }
+    for workload in WORKLOADS:
+        for peer in AHEAD_OF:
+            name = f"{workload.name}: {peer}"
+            if name in measured:
+                least = multiples.get(name, 1.0)
+                yield Bound(f"{workload.name}: {OURS}", name, "requests_per_second", least=least)
+
+
+BOUNDS += (*_interfaces(),)
 
 NAMES = {"requests_per_second": "requests/s", "cpu_us": "CPU per request"}
 

@@ -17,13 +17,14 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 import process
+from build import CannotBuild, native
 from clients import Answer, BadAnswer, ask, connect, hang_up, request
 from figures import Figure, finish
 from launch import Running, WrongAnswer, free_port, pinned, raise_descriptor_limit, serving
 from load import LoadError, Wrk
 from machine import Cores, cores
 from measure import Spread
-from servers import APPS, HELLO, CannotBuild, native
+from row import APPS, HELLO
 
 MOST_KIB = 12.0
 # From the last request to the measurement of memory.

@@ -20,11 +20,12 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 import process
+from build import CannotBuild, c_checks
 from clients import Answer, BadAnswer, ask, connect, hang_up, receive, request
 from figures import Figure, finish
 from launch import Running, WrongAnswer, free_port, pinned, serving
 from machine import cores
-from servers import APPS, HELLO, CannotBuild, c_checks
+from row import APPS, HELLO
 
 CONNECTIONS = 50
 TEN_KIB = bytes(range(256)) * 40

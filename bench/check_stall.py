@@ -18,11 +18,12 @@ from collections import deque
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 
+from build import CannotBuild, native
 from clients import Answer, BadAnswer, Reader, ask, connect, request
 from figures import Figure, finish, percentile
 from launch import Running, WrongAnswer, free_port, pinned, serving
 from machine import Cores, cores
-from servers import APPS, HELLO, CannotBuild, native
+from row import APPS, HELLO
 
 # The 1,000 requests are spread over this time, so that all fall into the half second of waiting.
 WINDOW = 0.45

@@ -20,7 +20,7 @@ from clients import Answer, BadAnswer, connect, receive
 from figures import Figure, finish
 from launch import Running, WrongAnswer, free_port, pinned, serving
 from machine import cores
-from servers import APPS
+from row import APPS
 
 MIB = 2**20
 # What the download handler repeats, and what the upload sends.

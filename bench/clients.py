@@ -48,7 +48,7 @@ class Reader:
             # No answer of a check contains the last chunk's bytes, so they mark the end.
             if not buffer.endswith(b"\r\n0\r\n\r\n", end + 2):
                 return None
-            body = _dechunk(buffer, end + 4)
+            body = dechunk(buffer, end + 4)
         else:
             missing = end + 4 + length - len(buffer)
             if missing > 0:
@@ -121,11 +121,15 @@ def _head(head: bytes) -> tuple[int, int | None]:
     return int(start[9:12]), int(fields[b"content-length"])
 
 
-def _dechunk(buffer: bytes, position: int) -> bytes:
+def dechunk(buffer: bytes, position: int = 0) -> bytes:
+    """Take the frames off a whole chunked body. Raises BadAnswer for what is none."""
     parts: list[bytes] = []
     while True:
-        end = buffer.index(b"\r\n", position)
-        size = int(buffer[position:end], 16)
+        end = buffer.find(b"\r\n", position)
+        try:
+            size = int(buffer[position:end], 16)
+        except ValueError:
+            raise BadAnswer(f"no chunk: {buffer[position : position + 40]!r}") from None
         if size == 0:
             return b"".join(parts)
         parts.append(buffer[end + 2 : end + 2 + size])

@@ -14,6 +14,8 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from clients import BadAnswer, dechunk
+
 # How long a server may take to accept connections, and to end once it was asked to, in seconds.
 START_BOUND = 20.0
 END_BOUND = 5.0
@@ -39,10 +41,10 @@ class Running:
 
 
 @contextlib.contextmanager
-def pinned(core: int) -> Iterator[None]:
-    """Run what follows, and every process started meanwhile, on one core."""
+def pinned(*cores: int) -> Iterator[None]:
+    """Run what follows, and every process started meanwhile, on these cores."""
     before = os.sched_getaffinity(0)
-    os.sched_setaffinity(0, {core})
+    os.sched_setaffinity(0, cores)
     try:
         yield
     finally:
@@ -51,9 +53,9 @@ def pinned(core: int) -> Iterator[None]:
 
 @contextlib.contextmanager
 def serving(
-    command: Sequence[str], port: int, core: int, *, cwd: Path, keep_output: bool = True
+    command: Sequence[str], port: int, *cores: int, cwd: Path, keep_output: bool = True
 ) -> Iterator[Running]:
-    """Start a server pinned to a core, wait until it accepts connections, and end it afterwards.
+    """Start a server pinned to cores, wait until it accepts connections, and end it afterwards.
 
     What it prints is kept in a file and shown only if it fails; with `keep_output=False` it is
     thrown away, for a server that is made to print a great deal. Raises WrongAnswer if it ends or
@@ -62,7 +64,7 @@ def serving(
     raise_descriptor_limit()
     with contextlib.ExitStack() as stack:
         output = stack.enter_context(tempfile.TemporaryFile())
-        with pinned(core):
+        with pinned(*cores):
             server = subprocess.Popen(
                 command,
                 cwd=cwd,
@@ -82,29 +84,34 @@ def serving(
         yield Running(server.pid, port)
 
 
-def verify(running: Running, path: str, body: bytes) -> int:
+def verify(running: Running, path: str, body: bytes, sends: bytes = b"") -> int:
     """Ask twice on one connection for 200 and exactly this body; return the whole answer's bytes.
+
+    It is asked for with GET, or, where there is a body to send, with POST.
 
     Where a server closes after each answer, as gunicorn's sync workers do, a second connection is
     made. Raises WrongAnswer saying what came instead.
     """
-    request = f"GET {path} HTTP/1.1\r\nHost: 127.0.0.1:{running.port}\r\n\r\n".encode()
+    asked = f"{'POST' if sends else 'GET'} {path}"
+    head = f"{asked} HTTP/1.1\r\nHost: 127.0.0.1:{running.port}\r\n"
+    head += f"Content-Length: {len(sends)}\r\n" if sends else ""
+    request = f"{head}\r\n".encode() + sends
     lengths = set()
     connection = None
     try:
         for _ in range(2):
             connection = connection or socket.create_connection(running.address, timeout=10)
             connection.sendall(request)
-            raw, closed = _whole_answer(connection)
-            head, _, content = raw.partition(b"\r\n\r\n")
-            if not head.startswith(b"HTTP/1.1 200") or content != body:
-                raise WrongAnswer(f"GET {path}: wanted 200 and {body!r}, got {raw[:300]!r}")
+            raw, content, closed = _whole_answer(connection)
+            if not raw.startswith(b"HTTP/1.1 200") or content != body:
+                wanted = f"{body[:80]!r} ({len(body)} bytes)" if len(body) > 80 else f"{body!r}"
+                raise WrongAnswer(f"{asked}: wanted 200 and {wanted}, got {raw[:300]!r}")
             lengths.add(len(raw))
             if closed:
                 connection.close()
                 connection = None
-    except OSError as failure:
-        raise WrongAnswer(f"GET {path}: {failure}") from failure
+    except (BadAnswer, OSError) as failure:
+        raise WrongAnswer(f"{asked}: {failure}") from failure
     finally:
         if connection is not None:
             connection.close()
@@ -147,13 +154,13 @@ def _wait_until_it_listens(server: subprocess.Popen[bytes], port: int) -> None:
     raise WrongAnswer(f"it does not listen on port {port} after {START_BOUND:.0f} s")
 
 
-def _whole_answer(connection: socket.socket) -> tuple[bytes, bool]:
-    """Read one answer; the second value tells that the server closes or wants to."""
+def _whole_answer(connection: socket.socket) -> tuple[bytes, bytes, bool]:
+    """Read one answer: as it came, its body, and whether the server closes or wants to."""
     raw = b""
     while b"\r\n\r\n" not in raw:
         part = connection.recv(65536)
         if not part:
-            return raw, True
+            return raw, b"", True
         raw += part
     head, _, content = raw.partition(b"\r\n\r\n")
     fields = {
@@ -161,14 +168,19 @@ def _whole_answer(connection: socket.socket) -> tuple[bytes, bool]:
         for name, _, value in (line.partition(b":") for line in head.split(b"\r\n")[1:])
     }
     closes = fields.get(b"connection", b"").lower() == b"close"
-    # Without a length the body ends with the connection. Chunks are not for a hello of 14 bytes.
+    chunked = fields.get(b"transfer-encoding", b"").lower() == b"chunked"
+    # Without a length the body ends with the connection. No body of the table contains the bytes
+    # that the last chunk has.
     length = int(fields[b"content-length"]) if b"content-length" in fields else None
-    while length is None or len(content) < length:
+    while (
+        not content.endswith(b"0\r\n\r\n") if chunked else length is None or len(content) < length
+    ):
         part = connection.recv(65536)
         if not part:
-            return head + b"\r\n\r\n" + content, True
+            closes = True
+            break
         content += part
-    return head + b"\r\n\r\n" + content, closes
+    return head + b"\r\n\r\n" + content, dechunk(content) if chunked else content, closes
 
 
 def _end(server: subprocess.Popen[bytes]) -> None:

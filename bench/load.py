@@ -2,7 +2,8 @@
 
 wrk keeps its connections open and sends the next request on each as soon as the answer to the last
 one has arrived, so requests/s is the speed of the server as long as wrk itself is not the slower
-one. `Load.busy` tells how much of its core it needed.
+one. WebSocket echoes come from a program of our own, in the same manner. `Load.busy` tells how much
+of its core the load generator needed.
 """
 
 from __future__ import annotations
@@ -14,6 +15,7 @@ import sys
 from dataclasses import dataclass
 from pathlib import Path
 
+from build import ws_echo
 from machine import ROOT, says
 
 sys.path.insert(0, str(ROOT / "tools"))
@@ -65,22 +67,45 @@ class Wrk:
     def version(self) -> str:
         return says([self.path, "-v"], r"wrk (?:debian/)?(\S+)")
 
-    def run(self, url: str, *, connections: int, seconds: int) -> Load:
-        """Load the URL for some seconds. Call it pinned to the load generator's core."""
+    def run(self, url: str, *, connections: int, seconds: int, sends: int = 0) -> Load:
+        """Load the URL for some seconds. Call it pinned to the load generator's core.
+
+        It asks with GET, or with POST where a body of `sends` bytes, see `posted`, is to be sent.
+        """
         command = [self.path, "-t1", f"-c{connections}", f"-d{seconds}s", "-s", str(FIGURES), url]
-        before = _children()
-        done = subprocess.run(
-            command, capture_output=True, text=True, timeout=seconds + 30, check=False
-        )
-        used = _children() - before
-        return parse(done.stdout, done.stderr, used)
+        return _run([*command, "--", str(sends)], seconds)
+
+
+def echoes(address: tuple[str, int], path: str, *, connections: int, seconds: int) -> Load:
+    """Have messages echoed on WebSockets for some seconds; a request is a message and its echo.
+
+    Call it pinned to the load generator's core. Raises CannotBuild.
+    """
+    where = f"{address[0]}:{address[1]}"
+    return _run([str(ws_echo()), where, path, str(connections), str(seconds)], seconds)
+
+
+def posted(length: int) -> bytes:
+    """The body of so many bytes that wrk_figures.lua sends."""
+    return (b"0123456789" * (length // 10 + 1))[:length]
+
+
+def _run(command: list[str], seconds: int) -> Load:
+    before = _children()
+    done = subprocess.run(
+        command, capture_output=True, text=True, timeout=seconds + 30, check=False
+    )
+    used = _children() - before
+    return parse(done.stdout, done.stderr, used)
 
 
 def parse(stdout: str, stderr: str, cpu_seconds: float) -> Load:
-    """Read what wrk printed: the line of JSON among its text."""
+    """Read what a load generator printed: the line of JSON among its text."""
     line = next((line for line in stdout.splitlines() if line.startswith('{"requests"')), None)
     if line is None:
-        raise LoadError(f"wrk did not run: {(stderr or stdout).strip() or 'it printed nothing'}")
+        raise LoadError(
+            f"the load did not run: {(stderr or stdout).strip() or 'it printed nothing'}"
+        )
     said = json.loads(line)
     seconds = said.pop("duration_us") / 1e6
     return Load(seconds=seconds, busy=cpu_seconds / seconds, **said)

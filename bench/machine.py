@@ -16,22 +16,37 @@ ROOT = Path(__file__).resolve().parent.parent
 
 @dataclass(frozen=True)
 class Cores:
-    """The core that servers run on and the one that makes the load. Equal if there is only one."""
+    """The core that servers run on and the one that makes the load. Equal if there is only one.
+
+    `servers` are all that a server with several workers runs on, if it has more than one.
+    """
 
     server: int
     load: int
+    servers: tuple[int, ...] = ()
 
     @property
     def shared(self) -> bool:
-        return self.server == self.load
+        return self.load in self.of_server
+
+    @property
+    def of_server(self) -> tuple[int, ...]:
+        """Every core that the server runs on."""
+        return self.servers or (self.server,)
 
 
-def cores() -> Cores:
-    """Choose two cores, physical ones if possible: two threads of one core share its speed."""
+def cores(workers: int = 1) -> Cores:
+    """Choose two cores, physical ones if possible: two threads of one core share its speed.
+
+    A server with several workers has a core for each, and the load the last of those that are left,
+    or of all.
+    """
     allowed = sorted(os.sched_getaffinity(0))
     server = allowed[0]
     siblings = _siblings(server)
     apart = [core for core in allowed if core not in siblings]
+    if workers > 1:
+        return Cores(server, allowed[-1], tuple(allowed[:workers]))
     return Cores(server, (apart or allowed[1:] or allowed)[0])
 
 

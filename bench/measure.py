@@ -13,11 +13,12 @@ from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 
 import process
+from build import CannotBuild
 from launch import Running, WrongAnswer, free_port, pinned, serving, verify
-from load import Load, LoadError, Wrk
+from load import Load, LoadError, Wrk, echoes, posted
 from machine import Cores
 from process import Cpu, Memory
-from servers import APPS, REFERENCE, CannotBuild, Server
+from row import APPS, Server
 
 # Seconds of load before the first measurement of a freshly started server.
 WARM_UP = 1
@@ -33,6 +34,7 @@ class Plan:
     connections: Sequence[int]
     seconds: int
     rounds: int
+    workers: int = 1
 
     @property
     def estimate(self) -> float:
@@ -56,6 +58,7 @@ class Sample:
     cpu: Cpu
     memory: Memory
     core_busy: float
+    cores: int = 1
 
     @property
     def figures(self) -> dict[str, float]:
@@ -74,9 +77,9 @@ class Sample:
             "rss_bytes": self.memory.rss,
             "pss_bytes": self.memory.pss,
             "peak_bytes": self.memory.peak,
-            # How much of its core the server had, how much others took of it, and what wrk needed.
-            "server_busy": self.cpu.total / self.load.seconds,
-            "others_busy": max(self.core_busy - self.cpu.total, 0) / self.load.seconds,
+            # How much of its cores the server had, how much others took of it, and what wrk needed.
+            "server_busy": self.cpu.total / self.load.seconds / self.cores,
+            "others_busy": max(self.core_busy - self.cpu.total, 0) / self.load.seconds / self.cores,
             "load_busy": self.load.busy,
         }
 
@@ -140,9 +143,9 @@ class Table:
         wanted = (name, connections)
         return next((r for r in self.rows if (r.server.name, r.connections) == wanted), None)
 
-    def reference(self, connections: int) -> Row | None:
-        """The row that ratios are formed with."""
-        return self.row(REFERENCE, connections)
+    def reference(self, row: Row) -> Row | None:
+        """The row that this one is compared with."""
+        return self.row(row.server.compared_with, row.connections)
 
     @property
     def failed(self) -> bool:
@@ -163,7 +166,7 @@ def measure(plan: Plan, cores: Cores, wrk: Wrk, tell: Callable[[str], None]) -> 
             # As with the order of the servers: no load always comes first.
             rows = rows[::-1] if number % 2 else rows
             try:
-                _measure_server(server, rows, number, plan.seconds, cores, wrk)
+                _measure_server(server, rows, number, plan, cores, wrk)
             except (WrongAnswer, CannotBuild, LoadError) as failure:
                 broken.add(server.name)
                 for row in rows:
@@ -172,46 +175,65 @@ def measure(plan: Plan, cores: Cores, wrk: Wrk, tell: Callable[[str], None]) -> 
 
 
 def _measure_server(
-    server: Server, rows: list[Row], number: int, seconds: int, cores: Cores, wrk: Wrk
+    server: Server, rows: list[Row], number: int, plan: Plan, cores: Cores, wrk: Wrk
 ) -> None:
     if missing := server.missing():
         raise WrongAnswer(f"not installed: {', '.join(missing)} (see bench/requirements.txt)")
     port = free_port()
-    with serving(server.command_line(port), port, cores.server, cwd=APPS) as running:
-        length = verify(running, server.path, server.body)
-        with pinned(cores.load):
-            wrk.run(
-                running.url(server.path),
-                connections=max(row.connections for row in rows),
-                seconds=WARM_UP,
-            )
+    command = server.command_line(port, plan.workers)
+    with serving(command, port, *cores.of_server, cwd=APPS) as running:
+        length = _verify(server, running)
+        _load(server, running, max(row.connections for row in rows), WARM_UP, cores, wrk)
         for row in rows:
-            sample = _sample(running, server.path, row.connections, number, seconds, cores, wrk)
+            sample = _sample(server, running, row.connections, number, plan.seconds, cores, wrk)
             row.samples.append(sample)
             _check_length(sample.load, length)
-        verify(running, server.path, server.body)
+        _verify(server, running)
+
+
+def _verify(server: Server, running: Running) -> int | None:
+    """The length of an answer that is as it must be, in bytes. Raises WrongAnswer."""
+    # Each echo is looked at while it is counted.
+    if server.websocket:
+        return None
+    return verify(running, server.path, server.body, posted(server.sends))
+
+
+def _load(
+    server: Server, running: Running, connections: int, seconds: int, cores: Cores, wrk: Wrk
+) -> Load:
+    with pinned(*((cores.load,) if cores.load not in cores.servers else cores.of_server)):
+        if server.websocket:
+            return echoes(running.address, server.path, connections=connections, seconds=seconds)
+        url = running.url(server.path)
+        return wrk.run(url, connections=connections, seconds=seconds, sends=server.sends)
 
 
 def _sample(
+    server: Server,
     running: Running,
-    path: str,
     connections: int,
     number: int,
     seconds: int,
     cores: Cores,
     wrk: Wrk,
 ) -> Sample:
-    cpu, busy = process.cpu(running.pid), process.core_busy(cores.server)
-    with pinned(cores.load):
-        load = wrk.run(running.url(path), connections=connections, seconds=seconds)
-    cpu, busy = process.cpu(running.pid) - cpu, process.core_busy(cores.server) - busy
-    return Sample(number, load, cpu, process.memory(running.pid), busy)
+    def busy() -> float:
+        return sum(process.core_busy(core) for core in cores.of_server)
+
+    cpu, before = process.cpu(running.pid), busy()
+    load = _load(server, running, connections, seconds, cores, wrk)
+    cpu, used = process.cpu(running.pid) - cpu, busy() - before
+    memory = process.memory(running.pid)
+    return Sample(number, load, cpu, memory, used, len(cores.of_server))
 
 
-def _check_length(load: Load, wanted: int) -> None:
+def _check_length(load: Load, wanted: int | None) -> None:
     """Answers under load are as long as the verified one. Raises WrongAnswer if they are not."""
     if not load.requests:
         raise WrongAnswer(f"no request was answered; errors: {load.trouble or 'none'}")
+    if wanted is None:
+        return
     found = load.bytes / load.requests
     if abs(found - wanted) > LENGTH_TOLERANCE * wanted:
         raise WrongAnswer(f"answers under load had {found:.0f} bytes, the verified one {wanted}")

@@ -9,7 +9,7 @@ from typing import Any
 from bounds import Bound, Verdict
 from machine import Machine
 from measure import Row, Spread, Table
-from servers import REFERENCE
+from row import REFERENCE
 
 # Changes whenever a reader of the JSON would have to change.
 SCHEMA = 1
@@ -71,16 +71,16 @@ COLUMNS = (
     Column(("", ""), lambda row, reference: row.server.name, left=True),
     Column(("requests/s", "median"), _figure("requests_per_second", ",.0f")),
     Column(("", f"min{TO}max"), _range("requests_per_second", ".1f", 1e-3, "k")),
-    Column(("÷", "native"), _ratio("requests_per_second")),
+    Column(("÷", "{reference}"), _ratio("requests_per_second")),
     Column(("CPU µs", "median"), _figure("cpu_us", ".2f")),
     Column(("", f"min{TO}max"), _range("cpu_us", ".2f")),
-    Column(("÷", "native"), _ratio("cpu_us")),
+    Column(("÷", "{reference}"), _ratio("cpu_us")),
     Column(("p50", "µs"), _figure("p50_us", ",.0f")),
     Column(("p99", "µs"), _figure("p99_us", ",.0f")),
     Column(("RSS", "MiB"), _figure("rss_bytes", ".1f", 1 / MIB)),
     Column(("PSS", "MiB"), _figure("pss_bytes", ".1f", 1 / MIB)),
     Column(("server", "busy"), _figure("server_busy", ".0%")),
-    Column(("wrk", "busy"), _figure("load_busy", ".0%")),
+    Column(("load", "busy"), _figure("load_busy", ".0%")),
     Column(("", "errors"), _errors),
 )
 
@@ -89,8 +89,10 @@ def text(table: Table, machine: Machine, wrk: str, verdicts: Iterable[Verdict]) 
     """The whole report for a terminal."""
     parts = [_conditions(table, machine, wrk)]
     for connections in table.plan.connections:
-        title = f"{connections} connection{'s' if connections != 1 else ''}"
-        parts.append(f"{title}\n{_aligned(_cells(table, connections))}")
+        many = f"{connections} connection{'s' if connections != 1 else ''}"
+        for workload in _workloads(table):
+            title = f"{workload}, {many}" if workload else many
+            parts.append(f"{title}\n{_aligned(_cells(table, connections, workload), workload)}")
     parts.append("\n".join(_notes(table)))
     if lines := [str(verdict) for verdict in verdicts]:
         parts.append("Promised ratios (median of rounds, and the extremes):\n" + _indent(lines))
@@ -101,10 +103,12 @@ def markdown(table: Table, machine: Machine, wrk: str, verdicts: Iterable[Verdic
     """The whole report as a page."""
     parts = ["# Benchmark", _conditions(table, machine, wrk).replace("\n", "  \n")]
     for connections in table.plan.connections:
-        heading, *rows = _cells(table, connections)
-        marks = [":--" if column.left else "--:" for column in COLUMNS]
-        lines = ["| " + " | ".join(cells) + " |" for cells in [heading, marks, *rows]]
-        parts += [f"## {connections} connections", "\n".join(lines)]
+        for workload in _workloads(table):
+            heading, *rows = _cells(table, connections, workload)
+            marks = [":--" if column.left else "--:" for column in COLUMNS]
+            lines = ["| " + " | ".join(cells) + " |" for cells in [heading, marks, *rows]]
+            title = f"{workload}, {connections}" if workload else f"{connections}"
+            parts += [f"## {title} connections", "\n".join(lines)]
     parts += ["\n".join(f"- {note}" for note in _notes(table))]
     if lines := [f"- {verdict}" for verdict in verdicts]:
         parts += ["## Promised ratios", "\n".join(lines)]
@@ -124,8 +128,9 @@ def as_json(
             "seconds": table.plan.seconds,
             "connections": [*table.plan.connections],
             "reference": REFERENCE,
+            "workers": table.plan.workers,
         },
-        "rows": [_row_as_json(row, table.reference(row.connections)) for row in table.rows],
+        "rows": [_row_as_json(row, table.reference(row)) for row in table.rows],
         "bounds": [_verdict_as_json(verdict) for verdict in verdicts],
     }
 
@@ -139,6 +144,8 @@ def _row_as_json(row: Row, reference: Row | None) -> dict[str, Any]:
     }
     return {
         "server": row.server.name,
+        "workload": row.server.workload,
+        "compared_with": row.server.compared_with,
         "about": row.server.about,
         "versions": row.server.versions(),
         "connections": row.connections,
@@ -169,7 +176,9 @@ def _verdict_as_json(verdict: Verdict) -> dict[str, Any]:
 def _conditions(table: Table, machine: Machine, wrk: str) -> str:
     plan = table.plan
     where = f"server on core {machine.server_core}, load (wrk {wrk}) on core {machine.load_core}"
-    if machine.server_core == machine.load_core:
+    if plan.workers > 1:
+        where = f"{plan.workers} workers on as many cores, load (wrk {wrk}) on what is left"
+    elif machine.server_core == machine.load_core:
         where = f"ONE CORE for the server and the load (wrk {wrk}): compare nothing but CPU µs"
     return "\n".join(
         [
@@ -191,7 +200,8 @@ def _notes(table: Table) -> list[str]:
         for failure in row.failures
     ]
     notes += [
-        f"LIMITED BY WRK: {row.server.name}, {row.connections} connections: requests/s is too low"
+        f"LIMITED BY THE LOAD: {row.server.name}, {row.connections} connections: "
+        "requests/s is too low"
         for row in table.rows
         if _median(row, "load_busy") > SATURATED
         and _median(row, "server_busy") + _median(row, "others_busy") < SATURATED
@@ -210,17 +220,32 @@ def _median(row: Row, figure: str) -> float:
     return spread.median if spread else 0.0
 
 
-def _cells(table: Table, connections: int) -> list[list[str]]:
-    heading = [" ".join(part for part in column.heading if part) for column in COLUMNS]
-    reference = table.reference(connections)
-    rows = [row for row in table.rows if row.connections == connections]
-    return [heading, *([column.cell(row, reference) for column in COLUMNS] for row in rows)]
+def _workloads(table: Table) -> list[str]:
+    """What the rows are asked for, in the table's order. The first table has no name for it."""
+    return [*dict.fromkeys(server.workload for server in table.plan.servers)]
 
 
-def _aligned(cells: list[list[str]]) -> str:
+def _headings(workload: str) -> list[tuple[str, ...]]:
+    """Both lines of each column's heading, with the short name of what ratios are formed with."""
+    reference = "ours" if workload else "native"
+    return [tuple(part.format(reference=reference) for part in c.heading) for c in COLUMNS]
+
+
+def _cells(table: Table, connections: int, workload: str) -> list[list[str]]:
+    headings = [" ".join(part for part in heading if part) for heading in _headings(workload)]
+    rows = [
+        row
+        for row in table.rows
+        if (row.connections, row.server.workload) == (connections, workload)
+    ]
+    cells = ([column.cell(row, table.reference(row)) for column in COLUMNS] for row in rows)
+    return [headings, *cells]
+
+
+def _aligned(cells: list[list[str]], workload: str) -> str:
     """Columns side by side, the heading on two lines so that it does not widen them."""
     _, *rows = cells
-    headings = [[column.heading[line] for column in COLUMNS] for line in (0, 1)]
+    headings = [[heading[line] for heading in _headings(workload)] for line in (0, 1)]
     lines = [*headings, *rows]
     widths = [max(len(line[i]) for line in lines) for i in range(len(COLUMNS))]
     text_lines = []

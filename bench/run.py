@@ -3,7 +3,9 @@
     python bench/run.py                          the whole table, in under nine minutes
     python bench/run.py --only python            some rows, and the one they are compared with
     python bench/run.py --list                   the rows
+    python bench/run.py --python                 WSGI, ASGI and RSGI beside their peers
     python bench/run.py stall|leak|stream|idle   one promise put to the test; see `--help` of each
+    python bench/run.py share|rolling|slow-download|vanish
 
 The method, and how to read the figures, is in bench/README.md.
 """
@@ -13,6 +15,7 @@ from __future__ import annotations
 import argparse
 import importlib
 import json
+import os
 import sys
 from pathlib import Path
 
@@ -23,14 +26,14 @@ import servers
 from bounds import judge
 from load import LoadError, Wrk
 
-# Each is a program of its own, check_NAME.py.
-CHECKS = ("stall", "leak", "stream", "idle")
+# Each is a program of its own, check_NAME.py, with _ for -.
+CHECKS = ("stall", "leak", "stream", "idle", "share", "rolling", "slow-download", "vanish")
 
 
 def main(arguments: list[str]) -> int:
     """Run the table or a check; return the exit code."""
     if arguments and arguments[0] in CHECKS:
-        check = importlib.import_module(f"check_{arguments[0]}")
+        check = importlib.import_module(f"check_{arguments[0].replace('-', '_')}")
         status: int = check.main(arguments[1:])
         return status
     asked = _parse(arguments)
@@ -47,16 +50,17 @@ def main(arguments: list[str]) -> int:
 def _table(asked: argparse.Namespace) -> int:
     try:
         wrk = Wrk()
-        plan = measure.Plan(
-            servers.select(asked.only), asked.connections, asked.seconds, asked.rounds
-        )
+        chosen = servers.select(asked.only, python=asked.python)
+        if asked.workers > 1:
+            chosen = [server for server in chosen if server.scales]
+        plan = measure.Plan(chosen, asked.connections, asked.seconds, asked.rounds, asked.workers)
     except (LoadError, ValueError) as failure:
         print(failure, file=sys.stderr)
         return 2
-    cores = machine.cores()
+    cores = machine.cores(asked.workers)
     facts = machine.machine(cores)
     if cores.shared:
-        _tell("only one core: the server and the load share it, so requests/s mean little")
+        _tell("the server and the load share a core, so requests/s mean little")
     _tell(f"about {plan.estimate / 60:.1f} minutes")
 
     table = measure.measure(plan, cores, wrk, _tell)
@@ -90,6 +94,16 @@ def _parse(arguments: list[str]) -> argparse.Namespace:
         metavar="TEXT",
         help="rows whose name contains the text; may be repeated",
     )
+    parser.add_argument(
+        "--python", action="store_true", help="the rows for WSGI, ASGI and RSGI instead"
+    )
+    parser.add_argument(
+        "--workers",
+        type=_workers,
+        default=1,
+        metavar="N",
+        help="worker processes, each with a core; `cores`: as many as there are; default: 1",
+    )
     parser.add_argument("--json", metavar="FILE", help="everything; - for standard output")
     parser.add_argument("--markdown", metavar="FILE", help="the table as a page")
     parser.add_argument("--strict", action="store_true", help="fail if a promised ratio is missed")
@@ -102,6 +116,10 @@ def _positive(text: str) -> int:
     if number < 1:
         raise argparse.ArgumentTypeError(f"{number} is not positive")
     return number
+
+
+def _workers(text: str) -> int:
+    return len(os.sched_getaffinity(0)) if text == "cores" else _positive(text)
 
 
 def _numbers(text: str) -> list[int]:

@@ -1,6 +1,6 @@
-"""Hello in Flask: the application that gunicorn and werkzeug serve in the table."""
+"""Hello in Flask, as text and as JSON: what WSGI servers serve in the table."""
 
-from flask import Flask
+from flask import Flask, Response, jsonify
 
 app = Flask(__name__)
 
@@ -8,3 +8,8 @@ app = Flask(__name__)
 @app.get("/")
 def hello() -> str:
     return "Hello, world.\n"
+
+
+@app.get("/json")
+def hello_json() -> Response:
+    return jsonify(message="Hello, world.")
