@@ -14,7 +14,6 @@ import sys
 
 import environments
 import process
-from build import CannotBuild
 from figures import Figure, finish
 from interfaces import OURS
 from launch import WrongAnswer, free_port, pinned, serving, verify
@@ -22,7 +21,7 @@ from load import LoadError, Wrk
 from machine import cores
 from measure import WARM_UP, Spread
 from row import APPS, Server
-from servers import select
+from servers import named
 
 MOST_US = 15.0
 WORKLOADS = ("Flask hello", "Flask JSON", "FastAPI JSON")
@@ -44,10 +43,9 @@ def main(arguments: list[str]) -> int:
     for workload in (asked.only,) if asked.only else WORKLOADS:
         name = f"{workload}: {asked.server}"
         try:
-            row = next(row for row in select([name]) if row.name == name)
-            figures += _run(row, asked.rounds, asked.connections, asked.seconds)
-        except (CannotBuild, LoadError, OSError, StopIteration, ValueError, WrongAnswer) as failure:
-            failures.append(f"{name}: {failure or 'no such row'}")
+            figures += _run(named(name), asked.rounds, asked.connections, asked.seconds)
+        except (LoadError, OSError, WrongAnswer) as failure:
+            failures.append(f"{name}: {failure}")
     return finish("share", figures, failures, asked.json)
 
 
@@ -79,8 +77,6 @@ def _run(row: Server, rounds: int, connections: int, seconds: int) -> list[Figur
 
 def _served(row: Server, connections: int, seconds: int) -> float:
     """CPU of the server per request, in microseconds."""
-    if missing := row.missing():
-        raise WrongAnswer(f"not installed: {', '.join(missing)} (see bench/requirements.txt)")
     chosen, wrk, port = cores(), Wrk(), free_port()
     with serving(row.command_line(port), port, chosen.server, cwd=APPS) as running:
         verify(running, row.path, row.body)

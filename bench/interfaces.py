@@ -37,8 +37,9 @@ class Way:
     """How a server is started for an interface.
 
     `{app}` in the command stands for the app, `{ws}` for "--ws" where WebSockets are asked for and
-    "--no-ws" elsewhere. A way that is not `default` was tried and is slower than another of the
-    same server, or tells its WebSockets apart (`only_websockets`). `own_app` has the server's own interface and only what the plain apps have.
+    "--no-ws" elsewhere. A way that is not `default` was tried, and is slower than another of the
+    same server. `only_websockets` is for what differs in nothing else. `own_app` has the server's
+    own interface and only what the plain apps have.
     """
 
     server: str

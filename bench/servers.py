@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 
 import interfaces
+from launch import WrongAnswer
 from row import REFERENCE, Server
 
 GUNICORN = ("{python}", "-m", "gunicorn", "--bind", "127.0.0.1:{port}", "--workers", "1") + (
@@ -122,3 +123,13 @@ def select(only: Iterable[str], *, python: bool = False) -> list[Server]:
     ]
     needed = {row.compared_with for row in chosen}
     return [row for row in SERVERS if row in chosen or row.name in needed]
+
+
+def named(name: str) -> Server:
+    """The row of exactly this name, everything that it needs installed. Raises WrongAnswer."""
+    row = next((row for row in SERVERS if row.name == name), None)
+    if row is None:
+        raise WrongAnswer("there is no such row (--list names them)")
+    if missing := row.missing():
+        raise WrongAnswer(f"not installed: {', '.join(missing)} (see bench/requirements.txt)")
+    return row

@@ -66,7 +66,9 @@ def call_wsgi(app: Any, request: dict[str, Any]) -> None:
     """One whole call: the body is taken, and what it came from is closed."""
     said: list[str] = []
 
-    def start_response(status: str, headers: object, exc_info: object = None) -> Callable[..., None]:
+    def start_response(
+        status: str, headers: object, exc_info: object = None
+    ) -> Callable[..., None]:
         said.append(status)
         return said.append
 
