@@ -1,9 +1,9 @@
 """Whether workers can be replaced under load: `run.py rolling`.
 
-Clients ask without a pause, some on one connection and some on a new one for each request, and every
-answer names the process that made it. First all workers are replaced with SIGHUP, several times: no
-request may fail. Then a worker is killed: what fails must have been that worker's, a request that
-was under way or a connection that it held, and its place is filled again.
+Clients ask without a pause, some on one connection and some on a new one for each request, and
+every answer names the process that made it. First all workers are replaced with SIGHUP, several
+times: no request may fail. Then a worker is killed: what fails must have been that worker's, a
+request that was under way or a connection that it held, and its place is filled again.
 """
 
 from __future__ import annotations
@@ -41,7 +41,7 @@ ANSWER_BOUND = 20.0
 
 @dataclass(frozen=True)
 class Failure:
-    """A request without its answer. `worker` is the one that the connection is known to belong to."""
+    """A request without its answer. `worker` is whose the connection is known to be."""
 
     what: str
     worker: int | None

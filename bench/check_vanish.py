@@ -2,9 +2,9 @@
 
 Clients take server-sent events, or have messages echoed on a WebSocket, and then they are gone:
 with a reset, with an orderly end that nobody announced on the WebSocket, or without a word, as a
-machine that loses its power. Others stay and answer nothing, pings included. Then the app tells how many
-tasks and calls it has, how many descriptors, and how much memory: no more than before the wave, and
-waves must not add up.
+machine that loses its power. Others stay and answer nothing, pings included. Then the app tells how
+many tasks and calls it has, how many descriptors, and how much memory: no more than before the
+wave, and waves must not add up.
 
 To be gone without a word, a socket is closed in the kernel's repair mode, which takes
 CAP_NET_ADMIN; where it is not granted the case is left out and named.

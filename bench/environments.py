@@ -85,10 +85,10 @@ def _version_of(interpreter: str) -> tuple[int, int] | None:
         done = subprocess.run(
             [interpreter, "-c", code], capture_output=True, text=True, timeout=20, check=False
         )
-        major, minor = done.stdout.split()
+        major, minor = map(int, done.stdout.split())
     except (OSError, subprocess.TimeoutExpired, ValueError):
         return None
-    return int(major), int(minor)
+    return major, minor
 
 
 @functools.cache

@@ -178,7 +178,7 @@ def _measure_server(
     server: Server, rows: list[Row], number: int, plan: Plan, cores: Cores, wrk: Wrk
 ) -> None:
     if missing := server.missing():
-        raise WrongAnswer(f"not installed: {', '.join(missing)} (see bench/requirements.txt)")
+        raise WrongAnswer(f"not installed: {', '.join(missing)} (`make bench` installs them)")
     port = free_port()
     command = server.command_line(port, plan.workers)
     with serving(command, port, *cores.of_server, cwd=APPS) as running:

@@ -131,5 +131,5 @@ def named(name: str) -> Server:
     if row is None:
         raise WrongAnswer("there is no such row (--list names them)")
     if missing := row.missing():
-        raise WrongAnswer(f"not installed: {', '.join(missing)} (see bench/requirements.txt)")
+        raise WrongAnswer(f"not installed: {', '.join(missing)} (`make bench` installs them)")
     return row

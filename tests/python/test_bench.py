@@ -5,11 +5,14 @@ What the figures are is not tested here: a test machine is busy, and a figure is
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
+import socket
 import subprocess
 import sys
-from collections.abc import Callable
+import threading
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -24,13 +27,20 @@ ROOT = Path(__file__).resolve().parents[2]
 BENCH = ROOT / "bench"
 sys.path.insert(0, str(BENCH))
 
+import bounds  # noqa: E402
+import build  # noqa: E402
+import check_rolling  # noqa: E402
 import clients  # noqa: E402
+import environments  # noqa: E402
 import figures  # noqa: E402
+import interfaces  # noqa: E402
+import launch  # noqa: E402
 import load  # noqa: E402
 import machine  # noqa: E402
 import measure  # noqa: E402
 import process  # noqa: E402
 import report  # noqa: E402
+import row  # noqa: E402
 import servers  # noqa: E402
 from bounds import Bound, judge  # noqa: E402
 
@@ -63,10 +73,11 @@ def sample(number: int, requests: int, cpu_seconds: float) -> measure.Sample:
 
 def table(rates: dict[str, list[int]]) -> measure.Table:
     """A table of rows by name, with the requests/s of each round and all of one core's CPU."""
-    rows = [server for server in servers.SERVERS if server.name in rates]
+    rows = [found for found in servers.SERVERS if found.name in rates]
     made = measure.Table(measure.Plan(rows, [10], 1, 2), [measure.Row(s, 10) for s in rows])
-    for row in made.rows:
-        row.samples += [sample(n, rate, 1.0) for n, rate in enumerate(rates[row.server.name])]
+    for made_row in made.rows:
+        given = rates[made_row.server.name]
+        made_row.samples += [sample(n, rate, 1.0) for n, rate in enumerate(given)]
     return made
 
 
@@ -83,13 +94,13 @@ def test_a_load_that_did_not_run_says_why() -> None:
 
 def test_ratios_are_formed_within_a_round() -> None:
     # The machine was twice as fast in the second round: the ratio of the medians would be 1.07.
-    made = table({"oxbridge python": [80, 180, 90], servers.REFERENCE: [100, 200, 84]})
+    made = table({"oxbridge python": [80, 180, 90], row.REFERENCE: [100, 200, 84]})
     ratio = made.rows[1].ratio("requests_per_second", made.rows[0])
     assert ratio == measure.Spread(0.9, 0.8, 90 / 84)
 
 
 def test_a_ratio_leaves_out_rounds_that_the_other_row_does_not_have() -> None:
-    made = table({"oxbridge python": [80, 90], servers.REFERENCE: [100]})
+    made = table({"oxbridge python": [80, 90], row.REFERENCE: [100]})
     assert made.rows[1].ratio("cpu_us", made.rows[0]) == measure.Spread(1.25, 1.25, 1.25)
 
 
@@ -103,32 +114,98 @@ def test_each_round_has_every_server_once_and_rounds_differ(rounds: int) -> None
 
 def test_only_chooses_by_name_and_keeps_the_reference() -> None:
     names = [server.name for server in servers.select(["werkzeug"])]
-    assert names == [servers.REFERENCE, "werkzeug + Flask"]
+    assert names == [row.REFERENCE, "werkzeug + Flask"]
     with pytest.raises(ValueError, match="no row is called 'apache'"):
         servers.select(["werkzeug", "apache"])
 
 
+def test_rows_for_interfaces_are_chosen_apart_and_with_what_they_are_compared_with() -> None:
+    plain = {server.name for server in servers.select([])}
+    python = {server.name for server in servers.select([], python=True)}
+    assert row.REFERENCE in plain
+    assert "WSGI hello: granian st" in python
+    assert not plain & python
+    assert [server.name for server in servers.select(["ASGI stream of 64 KiB: uvicorn"])] == [
+        "ASGI stream of 64 KiB: oxbridge",
+        "ASGI stream of 64 KiB: uvicorn",
+    ]
+
+
+def test_every_workload_has_ours_and_a_bound_for_each_peer() -> None:
+    names = {server.name for server in interfaces.rows() if server.default}
+    promised = {(bound.row, bound.to) for bound in bounds.BOUNDS}
+    for workload in interfaces.WORKLOADS:
+        ours = f"{workload.name}: oxbridge"
+        peers = {name for name in names if name.startswith(f"{workload.name}: ")} - {ours}
+        assert ours in names
+        assert peers
+        assert all((ours, peer) in promised for peer in peers), workload.name
+    least = {(bound.row, bound.to): bound.least for bound in bounds.BOUNDS}
+    assert least["WSGI hello: oxbridge", "WSGI hello: granian mt"] == 1.8
+    assert least["WSGI hello: oxbridge", "WSGI hello: gunicorn gthread"] == 10
+    assert least["ASGI hello: oxbridge", "ASGI hello: uvicorn"] == 2.5
+    assert least["RSGI hello: oxbridge", "RSGI hello: granian st"] == 2
+
+
+def test_a_row_says_what_its_command_needs(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("OXBRIDGE_BENCH_PYTHON", sys.executable)
+    server = row.Server("a row", ("{apps}", "-p", "{port}", "{workers}"), "", needs=("pytest",))
+    assert server.command_line(81, 3) == [sys.executable, "-p", "81", "3"]
+    assert server.scales
+    assert (server.environment, server.missing()) == ("apps", [])
+    assert server.versions().startswith(f"pytest {pytest.__version__}, ")
+    other = row.Server("another", ("{robyn}",), "", needs=("surely-not-installed",))
+    assert other.missing() == ["surely-not-installed"]
+    assert not other.scales
+
+
+def test_the_newest_interpreter_is_found_below_pyenv(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name, says in (("3.13.0", "3 13"), ("3.14.1", "not today"), ("3.14.1t", "3 14")):
+        interpreter = tmp_path / "versions" / name / "bin" / "python"
+        interpreter.parent.mkdir(parents=True)
+        interpreter.write_text(f"#!/bin/sh\necho {says}\n")
+        interpreter.chmod(0o755)
+    monkeypatch.setenv("PYENV_ROOT", str(tmp_path))
+    monkeypatch.setenv("PATH", str(tmp_path))
+    # One that does not run and one without the lock are passed over.
+    assert environments.newest()[0] == str(tmp_path / "versions" / "3.13.0" / "bin" / "python")
+    monkeypatch.setenv("PYENV_ROOT", str(tmp_path / "none"))
+    assert environments.newest()[0] == sys.executable
+
+
+def test_ratios_are_formed_with_the_row_of_the_same_workload() -> None:
+    ours, theirs = "WSGI hello: oxbridge", "WSGI hello: granian st"
+    made = table({row.REFERENCE: [1000, 1000], ours: [100, 200], theirs: [50, 100]})
+    said = report.text(made, MACHINE, "4.1.0", judge(made))
+    shown = said.partition("WSGI hello, 10 connections\n")[2].partition("\n\n")[0]
+    assert next(line for line in shown.splitlines() if line.startswith(theirs)).count("0.50") == 1
+    assert "oxbridge native" not in shown
+    assert f"held    {ours} / {theirs}, requests/s, 10 connections: 2.00" in said
+
+
 def test_bounds_are_judged_by_the_median() -> None:
-    made = table({"oxbridge python": [80, 90, 95], servers.REFERENCE: [100, 100, 100]})
-    least = Bound("oxbridge python", servers.REFERENCE, "requests_per_second", least=0.9)
+    made = table({"oxbridge python": [80, 90, 95], row.REFERENCE: [100, 100, 100]})
+    least = Bound("oxbridge python", row.REFERENCE, "requests_per_second", least=0.9)
     held, missed = judge(made, [least, Bound(least.row, least.to, least.figure, least=0.91)])
     assert held.held
     assert not missed.held
-    assert judge(made, [Bound("not measured", servers.REFERENCE, "cpu_us", most=1)]) == []
+    assert judge(made, [Bound("not measured", row.REFERENCE, "cpu_us", most=1)]) == []
 
 
 def test_a_bound_for_one_number_of_connections_is_judged_at_that_alone() -> None:
-    made = table({"oxbridge python": [80, 90, 95], servers.REFERENCE: [100, 100, 100]})
-    row, to, figure = "oxbridge python", servers.REFERENCE, "requests_per_second"
+    made = table({"oxbridge python": [80, 90, 95], row.REFERENCE: [100, 100, 100]})
+    name, to, figure = "oxbridge python", row.REFERENCE, "requests_per_second"
     verdicts = judge(
         made,
-        [Bound(row, to, figure, least=0.9, connections=number) for number in (10, 100)],
+        [Bound(name, to, figure, least=0.9, connections=number) for number in (10, 100)],
     )
     assert [verdict.connections for verdict in verdicts] == [10]
 
 
 def test_the_report_shows_figures_failures_and_disturbances() -> None:
-    made = table({"oxbridge python": [80_000, 90_000], servers.REFERENCE: [100_000, 100_000]})
+    made = table({"oxbridge python": [80_000, 90_000], row.REFERENCE: [100_000, 100_000]})
     made.rows[1].failures.append("round 1: it ended at once")
     made.rows[0].samples[0].load.errors["read"] = 7
     said = report.text(made, MACHINE, "4.1.0", judge(made))
@@ -201,6 +278,151 @@ def test_what_is_no_answer_is_refused(raw: bytes) -> None:
         clients.Reader().feed(raw)
 
 
+def answering(answer: Callable[[socket.socket], None]) -> launch.Running:
+    """A server in this process, each connection in a thread of its own."""
+    listener = socket.create_server(("127.0.0.1", 0))
+
+    def serve() -> None:
+        while True:
+            connection, _ = listener.accept()
+            threading.Thread(target=converse, args=(connection,), daemon=True).start()
+
+    def converse(connection: socket.socket) -> None:
+        # Clients that have measured enough go without a word.
+        with connection, contextlib.suppress(OSError):
+            answer(connection)
+            connection.shutdown(socket.SHUT_RDWR)
+
+    threading.Thread(target=serve, daemon=True).start()
+    return launch.Running(os.getpid(), listener.getsockname()[1])
+
+
+def requests_of(connection: socket.socket) -> Iterator[tuple[bytes, bytes]]:
+    """Head and body of each request of a connection."""
+    with connection.makefile("rb") as stream:
+        while line := stream.readline():
+            head = line
+            while (line := stream.readline()) != b"\r\n":
+                head += line
+            length = head.lower().partition(b"content-length:")[2].partition(b"\r\n")[0]
+            yield head, stream.read(int(length or b"0"))
+
+
+def test_a_body_in_chunks_is_verified_without_its_frames() -> None:
+    chunked = (
+        b"HTTP/1.1 200 OK\r\ntransfer-encoding: chunked\r\n\r\n3\r\nhel\r\n2\r\nlo\r\n0\r\n\r\n"
+    )
+
+    def answer(connection: socket.socket) -> None:
+        for _ in requests_of(connection):
+            connection.sendall(chunked)
+
+    running = answering(answer)
+    assert launch.verify(running, "/", b"hello") == len(chunked)
+    with pytest.raises(launch.WrongAnswer, match="GET /: wanted 200 and b'hell'"):
+        launch.verify(running, "/", b"hell")
+
+
+@pytest.mark.needs("wrk")
+def test_wrk_posts_what_a_row_is_verified_with() -> None:
+    asked = set()
+
+    def answer(connection: socket.socket) -> None:
+        for head, body in requests_of(connection):
+            asked.add((head.partition(b" ")[0], body))
+            connection.sendall(b"HTTP/1.1 200 OK\r\ncontent-length: %d\r\n\r\n" % len(body) + body)
+
+    running = answering(answer)
+    assert launch.verify(running, "/echo", load.posted(1024), load.posted(1024)) > 1024
+    seen = load.Wrk().run(running.url("/echo"), connections=2, seconds=1, sends=1024)
+    assert seen.requests > 0
+    assert asked == {(b"POST", load.posted(1024))}
+
+
+@pytest.mark.parametrize("honest", [True, False])
+def test_echoes_are_compared(honest: bool) -> None:
+    def answer(connection: socket.socket) -> None:
+        for _ in requests_of(connection):
+            connection.sendall(
+                b"HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n"
+                b"Sec-WebSocket-Accept: s3pPLMBiTxaQ9kYGzzhZRbK+xOo=\r\n\r\n"
+            )
+            break
+        first = b""
+        with connection.makefile("rb") as stream:
+            while head := stream.read(2):
+                mask = stream.read(4)
+                masked = stream.read(head[1] & 0x7F)
+                text = bytes(byte ^ mask[n % 4] for n, byte in enumerate(masked))
+                # The answers to the pings, which are a server's right.
+                if head[0] == 0x8A:
+                    assert text == b"x"
+                    continue
+                first = first or text
+                echo = bytes([0x81, len(text)]) + (text if honest else first)
+                connection.sendall(b"\x89\x01x" + echo)
+
+    seen = load.echoes(answering(answer).address, "/ws", connections=2, seconds=1)
+    if honest:
+        assert seen.requests > 2
+        assert seen.trouble == {}
+    else:
+        # The first of each connection is right either way.
+        assert seen.requests == 2
+        assert seen.trouble == {"status": 2}
+
+
+def test_a_closed_connection_is_a_failed_request_of_its_worker() -> None:
+    def answer(connection: socket.socket) -> None:
+        for number, _ in enumerate(requests_of(connection)):
+            if number == 2:
+                break
+            connection.sendall(b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\n42")
+
+    stop = threading.Event()
+    client = check_rolling.Client(answering(answer).address, "/pid", keeps=True)
+    asking = threading.Thread(target=client.run, args=(stop,))
+    asking.start()
+    while not client.failures:
+        assert asking.is_alive()
+    stop.set()
+    asking.join()
+    assert client.answered >= 2
+    assert client.workers == {42}
+    failure = client.failures[0]
+    assert (failure.what, failure.worker) == ("closed without an answer", 42)
+
+
+def test_the_bare_loop_calls_an_app_and_refuses_one_that_fails(tmp_path: Path) -> None:
+    (tmp_path / "made.py").write_text(
+        "def wsgi(environ, start_response):\n"
+        "    start_response('200 OK', [])\n"
+        "    return [environ['PATH_INFO'].encode()]\n"
+        "def broken(environ, start_response):\n"
+        "    start_response('500 Internal Server Error', [])\n"
+        "    return [b'no']\n"
+        "async def asgi(scope, receive, send):\n"
+        "    assert await receive() == {'type': 'http.request', 'body': b'', 'more_body': False}\n"
+        "    await send({'type': 'http.response.start', 'status': 200, 'headers': []})\n"
+        "    await send({'type': 'http.response.body', 'body': scope['raw_path']})\n"
+    )
+
+    def run(name: str) -> subprocess.CompletedProcess[str]:
+        loop = str(BENCH / "apps" / "bare_loop.py")
+        return subprocess.run(
+            [sys.executable, loop, f"made:{name}", "/", "0.1"],
+            env={**os.environ, "PYTHONPATH": str(tmp_path)},
+            capture_output=True,
+            text=True,
+            timeout=60,
+            check=False,
+        )
+
+    assert 0 < float(run("wsgi").stdout) < 1000
+    assert 0 < float(run("asgi").stdout) < 1000
+    assert "500 Internal Server Error" in run("broken").stderr
+
+
 def test_cpu_time_and_memory_of_children_count() -> None:
     # The grandchild burns and stays; the child only holds it.
     burn = "import time\nwhile time.process_time() < 0.3: pass\nprint('done', flush=True)\ninput()"
@@ -228,6 +450,9 @@ def test_one_core_is_shared(monkeypatch: pytest.MonkeyPatch) -> None:
     assert machine.cores().shared
     monkeypatch.setattr(os, "sched_getaffinity", lambda pid: {0, 1, 2, 3})
     assert not machine.cores().shared
+    assert machine.cores(2) == machine.Cores(0, 3, (0, 1))
+    assert not machine.cores(2).shared
+    assert machine.cores(4).shared
 
 
 # The commands. The floor stands in for the Rust program, which takes minutes to build for release.
@@ -248,7 +473,7 @@ def bench(*arguments: str, native: Path | str = "") -> subprocess.CompletedProce
 @pytest.fixture(scope="module")
 def floor() -> Path:
     """The bare epoll loop, compiled."""
-    return servers.floor()
+    return build.floor()
 
 
 @pytest.fixture
@@ -276,12 +501,12 @@ def test_the_table_has_figures_for_every_row_and_load(floor: Path, tmp_path: Pat
     rows = {(row["server"], row["connections"]): row for row in content["rows"]}
     names = ["floor (C epoll)", "oxbridge native", "oxbridge python blocking=False"]
     assert [*rows] == [(name, connections) for connections in (1, 4) for name in names]
-    for row in rows.values():
-        medians = {name: spread["median"] for name, spread in row["figures"].items()}
+    for found in rows.values():
+        medians = {name: spread["median"] for name, spread in found["figures"].items()}
         wanted = ("requests_per_second", "cpu_us", "p50_us", "p99_us", "rss_bytes", "pss_bytes")
-        assert all(medians[name] > 0 for name in wanted), row
-        assert row["ratio_to_reference"]["requests_per_second"]["median"] > 0
-        assert (row["errors"], row["failures"]) == ({}, [])
+        assert all(medians[name] > 0 for name in wanted), found
+        assert found["ratio_to_reference"]["requests_per_second"]["median"] > 0
+        assert (found["errors"], found["failures"]) == ({}, [])
     assert all(name in done.stdout and name in page.read_text("utf-8") for name in names)
     assert {bound["row"] for bound in content["bounds"]} == set(names[1:])
 
@@ -295,7 +520,7 @@ def test_handlers_in_c_are_rows_of_their_own(floor: Path) -> None:
     done = bench("--only", "oxbridge c", *short, native=floor)
     assert done.returncode == 0, done.stdout + done.stderr
     rows = json.loads(done.stdout)["rows"]
-    names = [servers.REFERENCE, "oxbridge C inline", "oxbridge C"]
+    names = [row.REFERENCE, "oxbridge C inline", "oxbridge C"]
     assert [row["server"] for row in rows] == names
     assert all(row["rounds"][0]["requests"] > 0 for row in rows)
 
@@ -316,9 +541,9 @@ def test_a_peer_that_cannot_be_compiled_says_what_is_missing(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     monkeypatch.setattr(programs, "HEADERS_IN", ("/dev/null",))
-    with pytest.raises(servers.CannotBuild, match="apt install libmicrohttpd-dev"):
+    with pytest.raises(build.CannotBuild, match="apt install libmicrohttpd-dev"):
         # Past the cache: it may have been compiled before.
-        servers.libmicrohttpd.__wrapped__()
+        build.libmicrohttpd.__wrapped__()
 
 
 @pytest.mark.needs("wrk")
@@ -397,3 +622,54 @@ def test_idle_counts_what_a_connection_costs(check: Check) -> None:
     found = check(*idle)
     assert found["python: RSS for each of 300 idle connections"] > 0
     assert found["python: requests/s of 10 others, with the idle ones / without"] > 0
+
+
+# The checks of apps, with the interpreter of the tests in place of the newest one.
+
+
+@pytest.fixture
+def this_python(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Let rows for the interfaces of Python be started with what runs the tests."""
+    monkeypatch.setenv("OXBRIDGE_BENCH_PYTHON", sys.executable)
+
+
+@pytest.mark.usefixtures("this_python")
+def test_rolling_replaces_and_kills_workers(check: Check) -> None:
+    found = check("rolling", "--times", "1")
+    assert found["SIGHUP: workers replaced"] >= 2
+    assert found["SIGHUP: failed requests"] == 0
+    assert found["killed: requests answered"] > 0
+    assert found["killed: failed requests that were not the killed worker's"] == 0
+
+
+@pytest.mark.usefixtures("this_python")
+def test_slow_download_compares_every_byte(check: Check) -> None:
+    short = ("--mib", "16", "--slow-mib", "1", "--rate", "1", "--stops", "1")
+    found = check("slow-download", *short, "--stop-seconds", "0.1")
+    assert all(found[f"{name}, download of 16 MiB: peak RSS"] > 0 for name in ("WSGI", "ASGI"))
+
+
+@pytest.mark.usefixtures("this_python")
+def test_vanished_clients_leave_nothing(check: Check) -> None:
+    found = check("vanish", "--clients", "10", "--waves", "1")
+    assert {name.partition(", 20 clients")[0] for name in found} >= {
+        "events, reset",
+        "events, end",
+        "WebSocket, reset",
+        "WebSocket, end",
+        "WebSocket, no answer",
+    }
+    assert all(value <= 0 for name, value in found.items() if name.endswith(" left"))
+
+
+@pytest.mark.needs("wrk")
+@pytest.mark.usefixtures("this_python")
+def test_ours_answers_every_workload_of_the_plain_apps() -> None:
+    plain = [work for work in interfaces.WORKLOADS if not work.also]
+    only = [part for work in plain for part in ("--only", f"{work.name}: oxbridge")]
+    short = ("--seconds", "1", "--rounds", "1", "--connections", "4")
+    done = bench(*only, *short, "--json", "-")
+    assert done.returncode == 0, done.stdout + done.stderr
+    rows = json.loads(done.stdout)["rows"]
+    assert [found["workload"] for found in rows] == [work.name for work in plain]
+    assert all(found["errors"] == {} and found["rounds"][0]["requests"] > 0 for found in rows)
