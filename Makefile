@@ -102,8 +102,9 @@ $(BENCH_APPS)/.peers $(BENCH_ROBYN)/.peers: .venv-bench/%/.peers: tools/requirem
 
 # Installed as its users have it, and built for this interpreter: Python files count here, too.
 $(BENCH_APPS)/.built: $(EXTENSION_SOURCES) $(shell find python/oxbridge -name '*.py') $(BENCH_APPS)/.peers
-	PATH="$(abspath $(BENCH_APPS)/bin):$$PATH" PYO3_PYTHON='$(abspath $(BENCH_APPS)/bin/python)' \
-		VIRTUAL_ENV='$(abspath $(BENCH_APPS))' MATURIN_PEP517_ARGS='$(LOCKED)' $(BENCH_APPS)/bin/python -m pip install --quiet --disable-pip-version-check \
+	PATH="$(abspath $(BENCH_APPS)/bin):$$PATH" VIRTUAL_ENV='$(abspath $(BENCH_APPS))' \
+		PYO3_PYTHON='$(abspath $(BENCH_APPS)/bin/python)' MATURIN_PEP517_ARGS='$(LOCKED)' \
+		$(BENCH_APPS)/bin/python -m pip install --quiet --disable-pip-version-check \
 		--no-build-isolation --no-deps --force-reinstall .
 	@touch $@
 

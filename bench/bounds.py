@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from interfaces import OURS, WAYS, WORKLOADS, rows
 from measure import Spread, Table
@@ -99,9 +99,15 @@ class Verdict:
 
 
 def judge(table: Table, bounds: Iterable[Bound] = BOUNDS) -> list[Verdict]:
-    """Compare a table with the bounds. Bounds on rows that were not measured are left out."""
+    """Compare a table with the bounds. Bounds on rows that were not measured are left out.
+
+    With several workers the order is promised, and no multiple.
+    """
     verdicts = []
-    for bound in bounds:
+    for promised in bounds:
+        multiple = promised.least is not None and promised.least > 1
+        ordered = multiple and table.plan.workers > 1
+        bound = replace(promised, least=1.0) if ordered else promised
         for connections in table.plan.connections:
             if bound.connections not in (None, connections):
                 continue

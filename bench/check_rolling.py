@@ -18,6 +18,7 @@ import threading
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
+from functools import partial
 
 import process
 from clients import BadAnswer, connect, request
@@ -133,13 +134,13 @@ def _asking(running: Running) -> Iterator[list[Client]]:
 def _roll(name: str, running: Running, workers: int, times: int) -> list[Figure]:
     replaced = 0
     with _asking(running) as clients:
-        _wait(lambda: len(_seen(clients)) >= workers, "not every worker answers")
+        _wait(partial(_answering, clients, workers), "not every worker answers")
         for number in range(times):
             print(f"{name}: {number + 1} of {times}", file=sys.stderr, flush=True)
             before = _alive(_seen(clients))
             os.kill(running.pid, signal.SIGHUP)
-            _wait(lambda old=before: not _alive(old), "old workers stay")  # type: ignore[misc]
-            _wait(lambda: len(_alive(_seen(clients))) >= workers, "new workers do not answer")
+            _wait(partial(_ended, before), "old workers stay")
+            _wait(partial(_answering, clients, workers), "new workers do not answer")
             replaced += len(before)
     lost = [failure for client in clients for failure in client.failures]
     return [
@@ -156,14 +157,12 @@ def _kill(name: str, running: Running, workers: int, times: int) -> list[Figure]
     for number in range(times):
         print(f"{name}: {number + 1} of {times}", file=sys.stderr, flush=True)
         with _asking(running) as clients:
-            _wait(lambda c=clients: len(_alive(_seen(c))) >= workers, "not every worker answers")  # type: ignore[misc]
+            _wait(partial(_answering, clients, workers), "not every worker answers")
             victim = min(_alive(_seen(clients)))
             os.kill(victim, signal.SIGKILL)
             killed = time.monotonic()
-            _wait(
-                lambda c=clients: len(_alive(_seen(c))) >= workers,  # type: ignore[misc]
-                "its place is not filled",
-            )
+            _wait(partial(_ended, {victim}), "it stays")
+            _wait(partial(_answering, clients, workers), "its place is not filled")
         failed = [failure for client in clients for failure in client.failures]
         lost += failed
         # Nobody knows whose a connection is that has never been answered; it may be the killed
@@ -217,6 +216,16 @@ def _seen(clients: list[Client]) -> set[int]:
 def _alive(workers: set[int]) -> set[int]:
     """Those that have not ended; one that has and was not waited for holds no descriptor."""
     return {worker for worker in workers if process.descriptors(worker)}
+
+
+def _answering(clients: list[Client], workers: int) -> bool:
+    """Whether so many workers that are there now have answered."""
+    return len(_alive(_seen(clients))) >= workers
+
+
+def _ended(workers: set[int]) -> bool:
+    """Whether all of them have."""
+    return not _alive(workers)
 
 
 def _wait(true: Callable[[], bool], otherwise: str) -> None:

@@ -40,8 +40,9 @@ def main(arguments: list[str]) -> int:
     if asked.list:
         width = max(len(server.name) for server in servers.SERVERS)
         for server in servers.SERVERS:
-            mark = " " if server.default else "-"
+            mark = ("p" if server.workload else " ") if server.default else "-"
             print(f"{mark} {server.name:{width}}  {server.about} [{server.versions()}]")
+        print("Rows marked p are those of --python.")
         print("Rows marked - are measured only when --only names them.")
         return 0
     return _table(asked)

@@ -6,6 +6,7 @@ What the figures are is not tested here: a test machine is busy, and a figure is
 from __future__ import annotations
 
 import contextlib
+import dataclasses
 import json
 import os
 import socket
@@ -192,6 +193,14 @@ def test_bounds_are_judged_by_the_median() -> None:
     assert held.held
     assert not missed.held
     assert judge(made, [Bound("not measured", row.REFERENCE, "cpu_us", most=1)]) == []
+
+
+def test_with_several_workers_the_order_is_promised() -> None:
+    ours, theirs = "WSGI hello: oxbridge", "WSGI hello: granian st"
+    made = table({ours: [120, 130], theirs: [100, 100]})
+    assert not any(verdict.held for verdict in judge(made))
+    made.plan = dataclasses.replace(made.plan, workers=2)
+    assert [verdict.held for verdict in judge(made)] == [True]
 
 
 def test_a_bound_for_one_number_of_connections_is_judged_at_that_alone() -> None:
