@@ -10,6 +10,7 @@ use oxbridge_mux::{Lookup, Mux, PathValues, Pattern, RegisterError};
 
 use crate::body::Body;
 use crate::exchange::Exchange;
+use crate::files::StaticDir;
 use crate::request::Request;
 use crate::sync::lock;
 
@@ -68,6 +69,8 @@ pub(crate) struct Table {
     mux: Mux<Arc<Route>>,
     routes: Vec<Arc<Route>>,
     fallback: Option<Fallback>,
+    /// Directories that are asked before the routes, which get what these do not have.
+    directories: Mux<Arc<StaticDir>>,
 }
 
 /// What answers every request that no pattern matches.
@@ -85,6 +88,7 @@ impl Table {
             mux: Mux::new(),
             routes: Vec::new(),
             fallback: None,
+            directories: Mux::new(),
         }
     }
 
@@ -146,6 +150,23 @@ impl Table {
             }
             Err(error) => Err(Refused { error, route }),
         }
+    }
+
+    /// Adds a directory that is asked before the routes.
+    pub(crate) fn add_directory(
+        &mut self,
+        pattern: &str,
+        dir: StaticDir,
+        location: String,
+    ) -> Result<(), RegisterError> {
+        let added = self
+            .directories
+            .register_at(pattern, Arc::new(dir), location);
+        added.map(|_| ())
+    }
+
+    pub(crate) fn directories(&self) -> &Mux<Arc<StaticDir>> {
+        &self.directories
     }
 
     pub(crate) fn mux(&self) -> &Mux<Arc<Route>> {

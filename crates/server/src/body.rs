@@ -81,6 +81,54 @@ impl Body {
         self.underway = Some(underway);
     }
 
+    /// The next frame, or up to `most` bytes of it where the body is whole.
+    pub(crate) fn poll_piece(
+        &mut self,
+        cx: &mut Context<'_>,
+        most: usize,
+    ) -> Poll<Option<Result<Frame<Bytes>, BoxError>>> {
+        if let Kind::Whole(bytes) = &mut self.kind
+            && bytes.len() > most
+        {
+            let piece = bytes.split_to(most);
+            if let Some(underway) = &self.underway
+                && self.owed != 0
+            {
+                self.owed -= most;
+                underway.conn().pay(most);
+            }
+            return Poll::Ready(Some(Ok(Frame::data(piece))));
+        }
+        http_body::Body::poll_frame(Pin::new(self), cx)
+    }
+
+    /// All bytes of the body, if they are here already.
+    pub(crate) fn whole(&self) -> Option<&Bytes> {
+        match &self.kind {
+            Kind::Whole(bytes) => Some(bytes),
+            _ => None,
+        }
+    }
+
+    /// Puts other bytes in the place of a whole body.
+    pub(crate) fn replace_whole(&mut self, bytes: Bytes) {
+        let account = self.owed != 0;
+        self.settle();
+        if let Some(underway) = &self.underway
+            && account
+        {
+            self.owed = bytes.len();
+            underway.conn().owe(self.owed);
+        }
+        self.kind = Kind::Whole(bytes);
+    }
+
+    /// Makes the body empty; the exchange stays under way until it is dropped.
+    pub(crate) fn clear(&mut self) {
+        self.settle();
+        self.kind = Kind::Empty;
+    }
+
     fn settle(&mut self) {
         let owed = std::mem::take(&mut self.owed);
         if let Some(underway) = &self.underway

@@ -10,9 +10,11 @@ use tower_service::Service;
 
 use crate::app::{Handler, ResponseFuture, Table};
 use crate::body::{Body, BoxError};
+use crate::compression::Compression;
 use crate::crew::{Host, Native};
 use crate::error::{StartError, WriteError};
 use crate::exchange::Exchange;
+use crate::files::StaticDir;
 use crate::incoming::RequestBody;
 use crate::limits::Limits;
 use crate::listen::{Bind, ListenOptions};
@@ -57,6 +59,7 @@ impl Builder {
             threads: 200,
             queue: 1024,
             driven: false,
+            compression: None,
         })
     }
 
@@ -204,6 +207,32 @@ impl Builder {
         )
     }
 
+    /// Serves the files of a directory below a prefix of the path, `/static` for example, without any
+    /// handler. `{prefix}/{path...}` is the pattern, so the most specific pattern wins as always, and
+    /// the bare prefix is redirected. Other methods than GET and HEAD get 405.
+    ///
+    /// A directory that [falls through](StaticDir::fallthrough) is asked before the patterns instead,
+    /// which get every request for what it does not have, and every other method.
+    ///
+    /// # Errors
+    /// As [`route`](Self::route).
+    #[track_caller]
+    pub fn mount_static(
+        &mut self,
+        prefix: &str,
+        dir: StaticDir,
+    ) -> Result<&mut Self, RegisterError> {
+        let prefix = prefix.trim_end_matches('/');
+        if dir.falls_through() {
+            let pattern = format!("GET {prefix}/{{path...}}");
+            self.0.table.add_directory(&pattern, dir, here())?;
+            return Ok(self);
+        }
+        let pattern = format!("{prefix}/{{path...}}");
+        let run = move |exchange: Exchange| dir.serve(exchange);
+        self.add(&pattern, Handler::Inline(Box::new(run)), here())
+    }
+
     fn add(
         &mut self,
         pattern: &str,
@@ -236,6 +265,13 @@ impl Builder {
     /// Serves HTTPS, with HTTP/2 by ALPN.
     pub fn tls(mut self, tls: TlsAcceptor) -> Self {
         self.0.tls = Some(tls);
+        self
+    }
+
+    /// Compresses responses for clients that accept it: see [`compression`](crate::compression). Default:
+    /// none is compressed.
+    pub fn compression(mut self, compression: Compression) -> Self {
+        self.0.compression = Some(compression);
         self
     }
 

@@ -10,7 +10,6 @@
 //! - There is an ETag without the caller's doing, and `/index.html` is not redirected to `/`.
 
 use std::fs::{File, Metadata, OpenOptions};
-use std::io;
 use std::os::unix::fs::OpenOptionsExt as _;
 use std::path::Path;
 
@@ -27,16 +26,19 @@ use content::Content;
 use range::Wanted;
 use validator::{Validators, Verdict};
 
+mod below;
 mod content;
 mod directory;
 mod error;
 mod path;
 mod range;
+mod static_dir;
 mod validator;
 
 pub use directory::serve_dir;
 pub use error::FileError;
 pub use path::join;
+pub use static_dir::StaticDir;
 
 /// Writes `length` bytes of an open regular file, from `offset` on, as a piece of the body. Sets no
 /// header. `name` is what an error calls the file.
@@ -55,6 +57,21 @@ pub fn write_part(
     length: u64,
 ) -> Result<(), FileError> {
     content::copy(response, file, name, offset, length)
+}
+
+/// As [`write_part`], but never waits and holds no thread, whatever the handler may do: the reactor reads
+/// on as the client takes it. The descriptor is duplicated, so the caller may close its own.
+///
+/// # Errors
+/// [`FileError::Io`] (no descriptor is left) or [`FileError::Write`].
+pub fn queue_part(
+    response: &mut ResponseWriter,
+    file: &File,
+    name: &Path,
+    offset: u64,
+    length: u64,
+) -> Result<(), FileError> {
+    content::queue(response, file, name, offset, length)
 }
 
 /// Answers a request with the file at `path`.
@@ -106,12 +123,25 @@ pub fn serve_file(
         return Ok(());
     }
     let (file, metadata) = open(path)?;
-    let validators = Validators::new(&metadata, response.headers().get(ETAG));
+    send(response, request, path, &file, &metadata)
+}
+
+/// Answers GET or HEAD with an open file. A response that has a Content-Encoding is never cut into
+/// ranges: a client could join those of one coding with those of another.
+fn send(
+    response: &mut ResponseWriter,
+    request: &Request,
+    path: &Path,
+    file: &File,
+    metadata: &Metadata,
+) -> Result<(), FileError> {
+    let is_coded = response.headers().contains_key(CONTENT_ENCODING);
+    let validators = Validators::new(metadata, response.headers().get(ETAG));
     let wants_range = match validators.judge(request.headers()) {
         Verdict::Failed => return Ok(answer(response, StatusCode::PRECONDITION_FAILED)?),
         Verdict::NotModified => return Ok(not_modified(response, &validators)?),
         Verdict::Whole => false,
-        Verdict::Ranges => *request.method() == Method::GET,
+        Verdict::Ranges => *request.method() == Method::GET && !is_coded,
     };
     let size = metadata.len();
     let wanted = if wants_range {
@@ -130,11 +160,13 @@ pub fn serve_file(
 
     let content_type = match response.headers().get(CONTENT_TYPE) {
         Some(set) => set.clone(),
-        None => content::content_type(&file, path)?,
+        None => content::content_type(file, path)?,
     };
     let content = Content::new(wanted, size, content_type);
     let headers = response.headers_mut()?;
-    headers.insert(ACCEPT_RANGES, HeaderValue::from_static("bytes"));
+    if !is_coded {
+        headers.insert(ACCEPT_RANGES, HeaderValue::from_static("bytes"));
+    }
     headers.insert(CONTENT_TYPE, content.content_type());
     headers.insert(CONTENT_LENGTH, HeaderValue::from(content.length()));
     match content.content_range() {
@@ -151,7 +183,7 @@ pub fn serve_file(
     if *request.method() == Method::HEAD {
         return Ok(());
     }
-    content.send(response, &file, path).inspect_err(|_| {
+    content.send(response, file, path).inspect_err(|_| {
         // What is buffered is part of a file that cannot be sent: the caller starts afresh, if it can.
         response.reset();
     })
@@ -159,15 +191,19 @@ pub fn serve_file(
 
 /// Opens a regular file.
 fn open(path: &Path) -> Result<(File, Metadata), FileError> {
-    let fault = |e: io::Error| FileError::from_io(path, e);
     // Without the flag, opening a named pipe would wait for somebody to write into it.
     let file = OpenOptions::new()
         .read(true)
         .custom_flags(libc::O_NONBLOCK)
         .open(path)
-        .map_err(fault)?;
+        .map_err(|e| FileError::from_io(path, e))?;
+    regular(file, path)
+}
+
+/// A file just opened, if it is a regular one.
+fn regular(file: File, path: &Path) -> Result<(File, Metadata), FileError> {
     // Asked of the open file, so that length and content are those of the same file.
-    let metadata = file.metadata().map_err(fault)?;
+    let metadata = file.metadata().map_err(|e| FileError::from_io(path, e))?;
     if metadata.is_dir() {
         return Err(FileError::Directory(path.to_owned()));
     }

@@ -8,6 +8,7 @@
 
 #![deny(missing_docs)]
 
+pub mod compression;
 pub mod files;
 pub mod listen;
 pub mod log;
@@ -39,6 +40,7 @@ mod sync;
 
 pub use body::{Body, BoxError};
 pub use builder::Builder;
+pub use compression::Compression;
 pub use crew::{Host, Native};
 pub use driver::{AtTheWheel, TurnError, Turned};
 pub use error::{BodyError, StartError, WriteError};

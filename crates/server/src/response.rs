@@ -117,6 +117,11 @@ impl ResponseWriter {
         self.sniffs = sniffs;
     }
 
+    /// Whether this answers HEAD, so that what is written is counted and dropped.
+    pub(crate) fn is_head(&self) -> bool {
+        self.head_request
+    }
+
     /// The status that will be sent, or was.
     pub fn status(&self) -> StatusCode {
         self.status

@@ -11,6 +11,7 @@ use tokio::sync::Semaphore;
 
 use crate::app::{App, Handler, Table};
 use crate::builder::Builder;
+use crate::compression::Compression;
 use crate::crew::{Crew, Host};
 use crate::driver::{AtTheWheel, Driver, TurnError, Turned};
 use crate::error::{StartError, StartKind};
@@ -35,6 +36,7 @@ pub(crate) struct Plan {
     pub(crate) threads: usize,
     pub(crate) queue: usize,
     pub(crate) driven: bool,
+    pub(crate) compression: Option<Compression>,
 }
 
 /// Who takes the turns of a reactor.
@@ -92,6 +94,7 @@ impl Server {
             .max_connections
             .map(|max| Arc::new(Semaphore::new(max.min(Semaphore::MAX_PERMITS))));
         let io = |what| move |e| StartError(StartKind::Io(what, e));
+        let compression = plan.compression.map(Arc::new);
         let mut server = Server {
             app: app.clone(),
             engines: Vec::new(),
@@ -103,7 +106,13 @@ impl Server {
         // One thread at a time takes turns, and it cannot wait on two reactors.
         let reactors = if plan.driven { 1 } else { plan.reactors };
         for number in 0..reactors {
-            let shared = Shared::new(app.clone(), limits.clone(), plan.queue, plan.driven);
+            let shared = Shared::new(
+                app.clone(),
+                limits.clone(),
+                plan.queue,
+                plan.driven,
+                compression.clone(),
+            );
             let reactor = Reactor::new(shared.clone()).map_err(io("make an event loop"))?;
             let enter = reactor.handle().enter();
             for listener in &listeners {

@@ -1,6 +1,7 @@
 //! From a request head to its handler: the mux, the checks, and the body that is read ahead.
 
 mod answers;
+mod directories;
 mod gathering;
 
 use std::convert::Infallible;
@@ -17,6 +18,7 @@ use oxbridge_mux::{Lookup, PathValues, Pattern};
 
 use crate::app::{Handler, ResponseFuture, Route};
 use crate::body::Body;
+use crate::compression::Negotiated;
 use crate::conn::{Conn, Underway};
 use crate::exchange::Exchange;
 use crate::incoming::RequestBody;
@@ -43,7 +45,10 @@ impl hyper::service::Service<HttpRequest<Incoming>> for Service {
     fn call(&self, request: HttpRequest<Incoming>) -> Answer {
         let underway = self.conn.begin_exchange();
         let account = request.version() == Version::HTTP_2;
+        let compression = self.shared.compression.as_ref();
+        let compression = compression.map(|c| c.negotiate(request.method(), request.headers()));
         Answer {
+            compression,
             state: self.dispatch(request),
             underway: Some(underway),
             account,
@@ -60,6 +65,10 @@ enum Found {
 impl Service {
     fn dispatch(&self, request: HttpRequest<Incoming>) -> State {
         let (parts, incoming) = request.into_parts();
+        let (parts, incoming) = match directories::ask(self, parts, incoming) {
+            Ok(state) => return state,
+            Err(request) => request,
+        };
         let found = self.find(&parts.method, &parts.uri, &parts.headers, parts.version);
         let (route, pattern, values) = match found {
             Found::Route(route, pattern, values) => (route, pattern, values),
@@ -236,6 +245,8 @@ pub(crate) struct Answer {
     underway: Option<Underway>,
     /// See [`Body::keep`].
     account: bool,
+    /// How the client would have the response coded.
+    compression: Option<Negotiated>,
 }
 
 enum State {
@@ -280,6 +291,9 @@ impl Future for Answer {
         this.state = State::Done(None);
         if let Some(underway) = this.underway.take() {
             response.body_mut().keep(underway, this.account);
+        }
+        if let Some(compression) = this.compression.take() {
+            response = compression.apply(response);
         }
         Poll::Ready(Ok(response))
     }

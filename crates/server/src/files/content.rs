@@ -125,11 +125,11 @@ pub(super) fn copy(
     first: u64,
     length: u64,
 ) -> Result<(), FileError> {
-    let failed = |e| FileError::from_io(path, e);
-    if !response.may_wait() {
-        let file = file.try_clone().map_err(failed)?;
-        return Ok(response.queue_file(file, first, length)?);
+    // The answer to HEAD only counts the bytes, which is no reason to read them.
+    if !response.may_wait() || response.is_head() {
+        return queue(response, file, path, first, length);
     }
+    let failed = |e| FileError::from_io(path, e);
     let end = first.saturating_add(length);
     let mut at = first;
     while at < end {
@@ -147,6 +147,19 @@ pub(super) fn copy(
         }
     }
     Ok(())
+}
+
+/// As [`copy`], but never waits.
+pub(super) fn queue(
+    response: &mut ResponseWriter,
+    file: &File,
+    path: &Path,
+    first: u64,
+    length: u64,
+) -> Result<(), FileError> {
+    let failed = |e| FileError::from_io(path, e);
+    let file = file.try_clone().map_err(failed)?;
+    Ok(response.queue_file(file, first, length)?)
 }
 
 /// The Content-Type of a file, just opened: by its name, else by its first bytes.

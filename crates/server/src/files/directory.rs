@@ -78,7 +78,10 @@ pub fn serve_dir(
 }
 
 /// Sends the client to the same URL with a `/` at its end.
-fn add_slash(response: &mut ResponseWriter, request: &Request) -> Result<(), WriteError> {
+pub(super) fn add_slash(
+    response: &mut ResponseWriter,
+    request: &Request,
+) -> Result<(), WriteError> {
     let uri = request.uri();
     let last = uri.path().rsplit('/').next().unwrap_or_default();
     // Relative, so that a proxy may have taken a prefix off, and so that neither a path that begins
