@@ -13,6 +13,7 @@ use pyo3::types::PyDict;
 
 use crate::aio::{Delivery, Item, Queue};
 use crate::call::{self, Interpreter};
+use crate::content::Content;
 use crate::convert::{lock, type_name};
 use crate::errors::PatternError;
 use crate::mux::{Kind, Mux};
@@ -54,6 +55,7 @@ enum State {
 
 #[derive(Clone)]
 struct Options {
+    content: Content,
     limits: Limits,
     threads: usize,
     queue: usize,
@@ -152,11 +154,13 @@ impl Core {
             }
         }
         let Options {
+            content,
             limits,
             threads,
             queue,
         } = self.options.clone();
-        let mut builder = builder
+        let mut builder = content
+            .apply(builder)?
             .limits(limits)
             .threads(threads)
             .queue(queue)
@@ -342,8 +346,9 @@ fn seconds(name: &str, value: f64) -> PyResult<Duration> {
 
 /// The options by name; an unknown one is an error that lists the known ones.
 fn read_options(options: Option<&Bound<'_, PyDict>>) -> PyResult<Options> {
-    const KNOWN: &str = "threads, queue, max_header_bytes, max_headers, max_body, header_timeout, body_timeout, keep_alive_timeout, write_timeout, max_connections, h2_max_streams, buffer_body, write_ahead";
+    const KNOWN: &str = "threads, queue, max_header_bytes, max_headers, max_body, header_timeout, body_timeout, keep_alive_timeout, write_timeout, max_connections, h2_max_streams, buffer_body, write_ahead, compression, static";
     let mut all = Options {
+        content: Content::default(),
         limits: Limits::default(),
         threads: 200,
         queue: 1024,
@@ -351,6 +356,9 @@ fn read_options(options: Option<&Bound<'_, PyDict>>) -> PyResult<Options> {
     let limits = &mut all.limits;
     for (name, value) in options.into_iter().flatten() {
         let name: String = name.extract()?;
+        if all.content.read(&name, &value)? {
+            continue;
+        }
         let count = || count(&name, &value);
         let time = || {
             value

@@ -5,6 +5,7 @@ mod aio;
 mod asgi;
 mod awaitable;
 mod call;
+mod content;
 mod context;
 mod convert;
 mod cookies;

@@ -93,11 +93,7 @@ fn the_client_chooses_the_coding() {
     let server = serve(builder, Compression::default());
     let table: Table = toml::from_str(include_str!("data/accept_encoding.toml")).unwrap();
     for Row { accept, coding } in table.rows {
-        for (target, size) in [
-            ("/small", 4_000),
-            ("/large", 200_000),
-            ("/whole", 200_000),
-        ] {
+        for (target, size) in [("/small", 4_000), ("/large", 200_000), ("/whole", 200_000)] {
             let answer = ask(&server, "GET", target, &accept);
             let what = format!("{accept:?} at {target}");
             assert_eq!(answer.field("content-encoding"), coding, "{what}");
