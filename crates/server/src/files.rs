@@ -38,6 +38,7 @@ mod validator;
 pub use directory::serve_dir;
 pub use error::FileError;
 pub use path::join;
+pub(crate) use static_dir::Hit;
 pub use static_dir::StaticDir;
 
 /// Writes `length` bytes of an open regular file, from `offset` on, as a piece of the body. Sets no

@@ -65,10 +65,9 @@ enum Found {
 impl Service {
     fn dispatch(&self, request: HttpRequest<Incoming>) -> State {
         let (parts, incoming) = request.into_parts();
-        let (parts, incoming) = match directories::ask(self, parts, incoming) {
-            Ok(state) => return state,
-            Err(request) => request,
-        };
+        if let Some(file) = directories::find(&self.shared, &parts) {
+            return file.answer(self, parts, incoming);
+        }
         let found = self.find(&parts.method, &parts.uri, &parts.headers, parts.version);
         let (route, pattern, values) = match found {
             Found::Route(route, pattern, values) => (route, pattern, values),

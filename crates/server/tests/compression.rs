@@ -313,8 +313,11 @@ fn what_the_handler_flushes_can_be_decoded_at_once() {
     }
 }
 
+/// How many bytes a handler wrote, and what the last write said.
+type Outcome = (u64, Result<(), WriteError>);
+
 /// A handler that writes `SIZE` bytes of noise as text, and how it fared.
-fn noisy(limits: Limits) -> (Server, mpsc::Receiver<(u64, Result<(), WriteError>)>) {
+fn noisy(limits: Limits) -> (Server, mpsc::Receiver<Outcome>) {
     let (outcomes, outcome) = mpsc::channel();
     let piece = noise(1 << 20);
     let mut builder = Server::builder();
