@@ -32,7 +32,7 @@ def url(tmp_path: Path) -> Iterator[str]:
             w.flush()
 
     (tmp_path / "a.txt").write_text(TEXT)
-    options = {"compression": {}, "static": [("/s", str(tmp_path))]}
+    options: dict[str, object] = {"compression": {}, "static": [("/s", str(tmp_path))]}
     core = Core(mux._mux, ["127.0.0.1:0"], None, options)
     core.start()
     assert core.url is not None

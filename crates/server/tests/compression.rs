@@ -85,15 +85,15 @@ fn the_client_chooses_the_coding() {
         .route("/small", |_: Request| async { text(4_000) })
         .unwrap();
     builder
-        .blocking("/large", |w, _| w.write(text(200_000).as_bytes()))
+        .blocking("/large", |w, _| w.write(text(100_000).as_bytes()))
         .unwrap();
     builder
-        .route("/whole", |_: Request| async { text(200_000) })
+        .route("/whole", |_: Request| async { text(100_000) })
         .unwrap();
     let server = serve(builder, Compression::default());
     let table: Table = toml::from_str(include_str!("data/accept_encoding.toml")).unwrap();
     for Row { accept, coding } in table.rows {
-        for (target, size) in [("/small", 4_000), ("/large", 200_000), ("/whole", 200_000)] {
+        for (target, size) in [("/small", 4_000), ("/large", 100_000), ("/whole", 100_000)] {
             let answer = ask(&server, "GET", target, &accept);
             let what = format!("{accept:?} at {target}");
             assert_eq!(answer.field("content-encoding"), coding, "{what}");
