@@ -23,7 +23,14 @@ pub(super) fn open_below(root: &Path, rest: &Path) -> io::Result<File> {
     )?;
     let open = |rest: &Path| {
         let resolve = ResolveFlags::BENEATH | ResolveFlags::NO_MAGICLINKS;
-        openat2(&dir, named(rest), flags(), Mode::empty(), resolve)
+        let mut tries = 0..TRIES;
+        loop {
+            match openat2(&dir, named(rest), flags(), Mode::empty(), resolve) {
+                // Something was renamed meanwhile, so that the kernel cannot be sure.
+                Err(rustix::io::Errno::AGAIN) if tries.next().is_some() => {}
+                done => return done,
+            }
+        }
     };
     match open(rest) {
         Ok(file) => Ok(file.into()),
@@ -54,3 +61,6 @@ fn named(rest: &Path) -> &Path {
         rest
     }
 }
+
+/// How often a file is opened again while its directories are being renamed.
+const TRIES: u32 = 16;
