@@ -108,7 +108,7 @@ def test_a_directory_has_settings(tmp_path: Path) -> None:
         ({"compression": "gzip"}, TypeError, "compression is 'gzip'; wanted a dict"),
         ({"compression": {"algorithms": ["deflate"]}}, ValueError, '"deflate"; wanted one of'),
         ({"compression": {"level": 3}}, TypeError, 'no setting "level"'),
-        ({"compression": {"min_size": -1}}, OverflowError, ""),
+        ({"compression": {"min_size": -1}}, OverflowError, "negative"),
         ({"static": 3}, TypeError, "static is 3"),
         ({"static": ["ab"]}, TypeError, "static is 'ab'; wanted"),
         ({"static": [("/s",)]}, TypeError, "wanted"),
