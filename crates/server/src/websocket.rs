@@ -1,5 +1,7 @@
 //! WebSockets (RFC 6455), compressed if the client likes (RFC 7692), over HTTP/1.1 and HTTP/2 (RFC 8441).
 //!
+//! While the server drains, sockets are closed with code 1012 (service restart).
+//!
 //! A WebSocket begins as a request: a route of its path (and of GET, if it names a method) gets it, in
 //! HTTP/2 too. The handler accepts it, or answers with any other response.
 //!

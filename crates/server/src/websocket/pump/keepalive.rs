@@ -14,8 +14,8 @@ pub(super) struct Keepalive {
     timeout: Option<Duration>,
     close_timeout: Duration,
     wait: Wait,
-    /// Something has come since the last ping.
-    heard: bool,
+    /// When the next ping is due, counted from the last one.
+    next: Option<Instant>,
     timer: Option<Pin<Box<Sleep>>>,
 }
 
@@ -48,7 +48,7 @@ impl Keepalive {
             timeout: options.ping_timeout,
             close_timeout: options.close_timeout,
             wait: Wait::Nothing,
-            heard: false,
+            next: None,
             timer: None,
         };
         keepalive.await_ping();
@@ -57,7 +57,9 @@ impl Keepalive {
 
     /// Something has come from the client.
     pub(super) fn heard(&mut self) {
-        self.heard = true;
+        if let Wait::Pong(_) = self.wait {
+            self.wait = self.next.map_or(Wait::Nothing, Wait::Ping);
+        }
     }
 
     /// `closing` says that a close frame is on its way, `open` that a silence would be the client's: we
@@ -80,12 +82,11 @@ impl Keepalive {
             }
             match self.wait {
                 Wait::Close(_) => return Tick::Late,
-                Wait::Pong(_) if open && !self.heard => return Tick::Dead,
+                Wait::Pong(_) if open => return Tick::Dead,
                 Wait::Ping(_) if open => {
-                    self.heard = false;
-                    match self.timeout.and_then(after) {
-                        Some(due) => self.wait = Wait::Pong(due),
-                        None => self.await_ping(),
+                    self.await_ping();
+                    if let Some(due) = self.timeout.and_then(after) {
+                        self.wait = Wait::Pong(due);
                     }
                     return Tick::Ping;
                 }
@@ -95,10 +96,8 @@ impl Keepalive {
     }
 
     fn await_ping(&mut self) {
-        self.wait = self
-            .interval
-            .and_then(after)
-            .map_or(Wait::Nothing, Wait::Ping);
+        self.next = self.interval.and_then(after);
+        self.wait = self.next.map_or(Wait::Nothing, Wait::Ping);
     }
 }
 
