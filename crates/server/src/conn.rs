@@ -21,6 +21,7 @@ use crate::limits::Limits;
 use crate::listen::{LocalAddr, PeerAddr};
 use crate::sync::lock;
 use crate::tls::TlsInfo;
+use crate::websocket::Pending;
 
 use self::sweep::Clock;
 pub(crate) use self::sweep::{Entered, Sweep};
@@ -87,6 +88,13 @@ pub(crate) struct Conn {
     informational: AtomicBool,
     /// Serialized 1xx heads that wait to be written. Guarded by `informational`: false means empty.
     interim: Mutex<Vec<u8>>,
+    /// The connection is to be a WebSocket's: what comes from now on is not HTTP.
+    upgrading: AtomicBool,
+    /// The WebSocket, until HTTP is done with the connection. It refers to this structure: whoever runs
+    /// the connection takes it out in the end.
+    upgrade: Mutex<Option<Pending>>,
+    /// HTTP/2 streams that have tasks of their own, and are woken by orders too.
+    watchers: Mutex<Vec<Waker>>,
     /// What is wrong with the framing of a body that came on this connection.
     fault: OnceLock<&'static str>,
 }
@@ -117,6 +125,9 @@ impl Conn {
             rests: AtomicBool::new(false),
             informational: AtomicBool::new(false),
             interim: Mutex::new(Vec::new()),
+            upgrading: AtomicBool::new(false),
+            upgrade: Mutex::default(),
+            watchers: Mutex::default(),
             fault: OnceLock::new(),
         }
     }
@@ -240,7 +251,37 @@ impl Conn {
             // Pairs with the fence in `set_task`: either the task sees the order, or we see its waker.
             fence(SeqCst);
             self.wake();
+            for watcher in lock(&self.watchers).iter() {
+                watcher.wake_by_ref();
+            }
         }
+    }
+
+    /// Wakes another task too when an order is given, until the guard is dropped.
+    pub(crate) fn watch(self: &Arc<Self>) -> Watch {
+        Watch {
+            conn: self.clone(),
+            waker: None,
+        }
+    }
+
+    /// The connection becomes a WebSocket's as soon as the answer that says so has been sent.
+    pub(crate) fn set_upgrade(&self, pending: Pending) {
+        *lock(&self.upgrade) = Some(pending);
+        self.upgrading.store(true, Relaxed);
+    }
+
+    /// Whether what comes from now on is not HTTP.
+    pub(crate) fn is_upgrading(&self) -> bool {
+        self.upgrading.load(Relaxed)
+    }
+
+    /// The WebSocket that the connection becomes.
+    pub(crate) fn take_upgrade(&self) -> Option<Pending> {
+        if !self.is_upgrading() {
+            return None;
+        }
+        lock(&self.upgrade).take()
     }
 
     /// Keeps the task's waker. Later calls do nothing.
@@ -348,7 +389,7 @@ impl Conn {
 pub(crate) struct Underway(Arc<Conn>);
 
 impl Underway {
-    pub(crate) fn conn(&self) -> &Conn {
+    pub(crate) fn conn(&self) -> &Arc<Conn> {
         &self.0
     }
 }
@@ -361,6 +402,37 @@ impl Drop for Underway {
             if self.0.held.load(Relaxed) && self.0.held.swap(false, Relaxed) {
                 self.0.wake();
             }
+        }
+    }
+}
+
+/// Another task that orders wake; see [`Conn::watch`].
+#[derive(Debug)]
+pub(crate) struct Watch {
+    conn: Arc<Conn>,
+    waker: Option<Waker>,
+}
+
+impl Watch {
+    /// Sets the task's waker. To be called before the task looks for an order.
+    pub(crate) fn set(&mut self, waker: &Waker) {
+        // A task's waker stays the same, so the first is enough.
+        if self.waker.is_none() {
+            lock(&self.conn.watchers).push(waker.clone());
+            self.waker = Some(waker.clone());
+            // As in `Conn::set_task`.
+            fence(SeqCst);
+        }
+    }
+}
+
+impl Drop for Watch {
+    fn drop(&mut self) {
+        let mut watchers = lock(&self.conn.watchers);
+        if let Some(waker) = &self.waker
+            && let Some(place) = watchers.iter().position(|other| other.will_wake(waker))
+        {
+            watchers.swap_remove(place);
         }
     }
 }

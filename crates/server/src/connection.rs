@@ -34,10 +34,20 @@ pub(crate) async fn serve(
     tls: Option<TlsAcceptor>,
 ) {
     let peer = conn.peer.clone();
+    let _unused = Unused(conn.clone());
     let Some(Err(e)) = until_cut(&conn, run(&shared, accepted, &conn, tls)).await else {
         return;
     };
     tracing::debug!(%peer, "connection ended: {e}");
+}
+
+/// Takes out a WebSocket that the connection did not live to become.
+struct Unused(Arc<Conn>);
+
+impl Drop for Unused {
+    fn drop(&mut self) {
+        drop(self.0.take_upgrade());
+    }
 }
 
 /// Polls `work` until it is done, or until the connection is to be cut.
@@ -178,6 +188,19 @@ async fn speak_h1(
         .await;
         let parts = http.into_parts();
         (stream, service) = (parts.io, parts.service);
+        if let Some(socket) = conn.take_upgrade() {
+            let unread = parts.read_buf;
+            return match over {
+                // Boxed, so that the many other connections do not carry room for it.
+                Some(Ok(())) if stream.end_http() => {
+                    if let Some(stream) = Box::pin(socket.serve(stream, unread)).await {
+                        part(conn, stream, Vec::new()).await;
+                    }
+                    Ok(())
+                }
+                over => over.map_or(Ok(()), |served| served.map_err(Into::into)),
+            };
+        }
         // Copied, as a rule nothing: even an empty slice would keep hyper's buffer alive.
         let unread = parts.read_buf.to_vec();
         drop(parts.read_buf);
@@ -197,10 +220,15 @@ async fn speak_h1(
     if answer.is_empty() && stream.ended() {
         return served.map_err(Into::into);
     }
+    part(conn, stream, answer).await;
+    served.map_err(Into::into)
+}
+
+/// Says the last word, and closes so that the client can read it.
+async fn part(conn: &Conn, stream: Stream, answer: Vec<u8>) {
     conn.begin_farewell();
     // What goes wrong now concerns nobody: the client has all its answers, or has gone.
     let _ = tokio::time::timeout(LINGER, Farewell::new(stream.into_socket(), answer)).await;
-    served.map_err(Into::into)
 }
 
 /// The answer to a message that the guard rejected.
@@ -227,6 +255,7 @@ async fn speak_h2(
 ) -> Result<(), Failure> {
     let mut builder = http2::Builder::new(TokioExecutor::new());
     builder
+        .enable_connect_protocol()
         .max_concurrent_streams(limits.h2_max_streams)
         .max_pending_accept_reset_streams(limits.h2_max_resets)
         .max_header_list_size(u32::try_from(limits.max_head_bytes).unwrap_or(u32::MAX))

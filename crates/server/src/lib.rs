@@ -13,6 +13,7 @@ pub mod files;
 pub mod listen;
 pub mod log;
 pub mod tls;
+pub mod websocket;
 
 mod app;
 mod body;

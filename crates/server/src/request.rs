@@ -225,6 +225,15 @@ impl Request {
         &mut self.0.body
     }
 
+    pub(crate) fn extension<T: Clone + Send + Sync + 'static>(&self) -> Option<&T> {
+        self.0.parts.extensions.get()
+    }
+
+    /// What becomes the bytes of an HTTP/2 stream, if that is asked for.
+    pub(crate) fn take_upgrade(&mut self) -> Option<hyper::upgrade::OnUpgrade> {
+        self.0.parts.extensions.remove()
+    }
+
     /// The request as tower services know it, with [`Matched`] and [`Connection`] as extensions.
     pub fn into_http(self) -> http::Request<RequestBody> {
         let Inner {

@@ -59,7 +59,7 @@ pub struct ResponseWriter {
     sniffs: bool,
     reason: Option<Box<hyper::ext::ReasonPhrase>>,
     /// Counts the exchanges that are alive, by its own references.
-    _live: Arc<()>,
+    live: Arc<()>,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -97,8 +97,22 @@ impl ResponseWriter {
             may_wait: true,
             sniffs: true,
             reason: None,
-            _live: live,
+            live,
         }
+    }
+
+    /// Whether nothing has been sent.
+    pub(crate) fn is_open(&self) -> bool {
+        self.stage == Stage::Open
+    }
+
+    /// Ends with an answer made elsewhere, in place of the one that was being written. Gives whether
+    /// the handler may wait, and what counts the exchange as alive.
+    pub(crate) fn switch(mut self, response: Response<Body>) -> (bool, Arc<()>) {
+        self.status = response.status();
+        self.stage = Stage::Ended;
+        self.reply.send_head(response);
+        (self.may_wait, self.live.clone())
     }
 
     /// Whether a write may wait; else one that would is queued.

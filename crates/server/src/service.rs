@@ -14,6 +14,7 @@ use bytes::BytesMut;
 use http::header::{ALLOW, EXPECT, HOST, RETRY_AFTER};
 use http::{HeaderValue, Method, Request as HttpRequest, Response, StatusCode, Version};
 use hyper::body::{Body as _, Incoming};
+use hyper::ext::Protocol;
 use oxbridge_mux::{Lookup, PathValues, Pattern};
 
 use crate::app::{Handler, ResponseFuture, Route};
@@ -27,6 +28,7 @@ use crate::reactor::{Job, Shared};
 use crate::reply::{Outlet, Reply};
 use crate::request::{Request, host};
 use crate::response::{ResponseWriter, plain};
+use crate::websocket;
 
 use self::answers::{asterisk, close, redirect};
 use self::gathering::Gathering;
@@ -64,8 +66,14 @@ enum Found {
 
 impl Service {
     fn dispatch(&self, request: HttpRequest<Incoming>) -> State {
-        let (parts, incoming) = request.into_parts();
-        if let Some(file) = directories::find(&self.shared, &parts) {
+        let (mut parts, incoming) = request.into_parts();
+        if let Some(protocol) = parts.extensions.get::<Protocol>() {
+            if !websocket::is_websocket(protocol.as_str()) {
+                return State::Done(Some(plain(StatusCode::NOT_IMPLEMENTED, false)));
+            }
+            // RFC 8441 §5: it stands for the GET of the handshake in HTTP/1.
+            parts.method = Method::GET;
+        } else if let Some(file) = directories::find(&self.shared, &parts) {
             return file.answer(self, parts, incoming);
         }
         let found = self.find(&parts.method, &parts.uri, &parts.headers, parts.version);
@@ -288,7 +296,11 @@ impl Future for Answer {
             }
         };
         this.state = State::Done(None);
-        if let Some(underway) = this.underway.take() {
+        if let Some(upgrade) = response.extensions_mut().remove::<websocket::Accepted>() {
+            if let Some(underway) = this.underway.take() {
+                upgrade.begin(underway);
+            }
+        } else if let Some(underway) = this.underway.take() {
             response.body_mut().keep(underway, this.account);
         }
         if let Some(compression) = this.compression.take() {

@@ -161,6 +161,13 @@ impl Stream {
         self.ended
     }
 
+    /// HTTP is over, and another protocol begins. False if the client sent something that is not HTTP
+    /// before it was told that it may (RFC 6455 §4.1): that is lost.
+    pub(crate) fn end_http(&mut self) -> bool {
+        self.guard = None;
+        self.rejected.is_none()
+    }
+
     /// The bare socket, for what is said after HTTP.
     pub(crate) fn into_socket(self) -> Socket {
         self.socket
@@ -243,6 +250,7 @@ impl Read for Stream {
         this.start_seen = seen && !this.start.is_empty();
         if let Some(guard) = &mut this.guard
             && !seen
+            && !this.conn.is_upgrading()
             && let Err(reject) = guard.feed(bytes)
         {
             n = reject.accepted.min(n);

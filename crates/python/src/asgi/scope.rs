@@ -1,5 +1,7 @@
 //! The scope of a request: what ASGI says about it before its body.
 
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
 use http::header::HOST;
 use oxbridge::Request;
 use pyo3::intern;
@@ -155,7 +157,7 @@ impl Scopes {
 
 /// A certificate in the form that the TLS extension has it: PEM (RFC 7468).
 fn pem(der: &[u8]) -> String {
-    let text = data_encoding::BASE64.encode(der);
+    let text = STANDARD.encode(der);
     let mut pem = String::from("-----BEGIN CERTIFICATE-----\n");
     // Base64 is ASCII, so every place is a boundary of characters.
     let mut rest = text.as_str();
