@@ -1,0 +1,216 @@
+"""`python -m oxbridge._worker N`: a worker process, as the supervisor starts it.
+
+Descriptor N is its end of the line to the supervisor, which says first what to serve. Nothing is
+printed here: what goes wrong at the start is told to the supervisor.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import faulthandler
+import logging
+import os
+import resource
+import select
+import signal
+import socket
+import sys
+import threading
+import time
+import traceback
+from collections.abc import Callable, Iterator
+from types import FrameType, TracebackType
+from typing import Any, Protocol
+
+from oxbridge._supervisor.control import Channel, Message
+
+logger = logging.getLogger("oxbridge")
+
+# After the time for requests, what is left may take so long before the process just ends.
+GRACE = 5.0
+# As good as never, for a stop without a deadline: a year.
+UNBOUNDED = 365 * 86400.0
+# More descriptors than this are of no use, and slow down programs that close them all.
+MOST_FILES = 1 << 20
+
+
+class Server(Protocol):
+    """What a worker asks of the server that runs the application."""
+
+    heartbeat: Callable[[], None] | None
+    """Called about once a second from where requests are handled, as proof that they are."""
+    on_max_requests: Callable[[], None] | None
+    """Called once, when the server has had as many requests as it shall have."""
+    metrics: dict[str, int] | None
+    """Where it counts: {"fd": …, "slot": …}, as the option of that name."""
+
+    def run(self, on_ready: Callable[[list[str]], None] | None = None) -> None:
+        """Serve until stopped; `on_ready` gets the addresses once requests are answered."""
+
+    def begin_stop(self, timeout: float) -> None:
+        """Let requests finish within a time, also while `run` still starts up; from any thread."""
+
+    def reopen_logs(self) -> None:
+        """Open log files again, which may have been renamed; from any thread."""
+
+
+def main(arguments: list[str]) -> int:
+    """Serve until told to stop, or until the supervisor is gone; returns the exit code."""
+    descriptor = int(arguments[0])
+    # Programs that the application starts must not keep the line open.
+    os.set_inheritable(descriptor, False)
+    channel = Channel(socket.socket(fileno=descriptor))
+    orders = _orders(channel)
+    start = next(orders, None)
+    return 0 if start is None else _Worker(channel, start).run(orders)
+
+
+class _Worker:
+    """One application, served in this process."""
+
+    def __init__(self, channel: Channel, start: Message) -> None:
+        self._channel = channel
+        self._start = start
+        self._server: Server | None = None
+        self._stop_within: float | None = None
+        """The time for requests when nobody says another one."""
+
+    def run(self, orders: Iterator[Message]) -> int:
+        """Load and serve. Returns the exit code."""
+        _raise_file_limit()
+        # A crash, and the supervisor's SIGABRT for one that hangs, leave the stacks on stderr.
+        with contextlib.suppress(OSError, ValueError, RuntimeError, AttributeError):
+            faulthandler.enable()
+        signal.signal(signal.SIGTERM, self._on_signal)
+        signal.signal(signal.SIGINT, self._on_signal)
+        threading.Thread(
+            target=self._obey, args=(orders,), name="oxbridge-control", daemon=True
+        ).start()
+        try:
+            self._serve()
+        except Exception as error:
+            said, told = failure(error)
+            self._channel.send(failed=said, traceback=told)
+            return 1
+        except SystemExit as error:
+            said = f"the application ended the process while it started (exit code {error.code})"
+            self._channel.send(failed=said)
+            return 1
+        return 0
+
+    def _serve(self) -> None:
+        start: dict[str, Any] = self._start
+        # A program that calls the server finds its modules where it would find them itself.
+        path = start["path"]
+        sys.path[:] = [*path, *(entry for entry in sys.path if entry not in path)]
+        server, self._stop_within = _load(start["config"], start["binds"])
+        server.heartbeat = self._beat
+        server.on_max_requests = self._count_reached
+        if start["metrics_fd"] is not None:
+            os.set_inheritable(start["metrics_fd"], False)
+            server.metrics = {"fd": start["metrics_fd"], "slot": start["slot"]}
+        self._server = server
+        server.run(self._on_ready)
+
+    # What the supervisor is told
+
+    def _on_ready(self, addresses: list[str]) -> None:
+        self._channel.send(ready=addresses)
+
+    def _beat(self) -> None:
+        self._channel.try_send(alive=time.monotonic())
+
+    def _count_reached(self) -> None:
+        self._channel.send(max_requests=True)
+
+    # What the supervisor says
+
+    def _obey(self, orders: Iterator[Message]) -> None:
+        """Do what the supervisor says, in a thread. Its end is an order to stop."""
+        for order in orders:
+            if "stop" in order:
+                seconds = order["stop"]
+                self._stop(seconds if isinstance(seconds, int | float) else None)
+            elif "reopen" in order and self._server is not None:
+                self._server.reopen_logs()
+        logger.debug("The supervisor is gone")
+        self._stop(self._stop_within)
+        if self._stop_within is not None:
+            # Nobody else is left to end what does not end.
+            time.sleep(self._stop_within + GRACE)
+            os._exit(1)
+
+    def _stop(self, seconds: float | None) -> None:
+        """Let requests finish; before there is a server, just end."""
+        if self._server is None:
+            os._exit(0)
+        self._server.begin_stop(UNBOUNDED if seconds is None else seconds)
+
+    def _on_signal(self, number: int, frame: FrameType | None) -> None:
+        # A worker that shares the terminal hears its Ctrl-C too, but the supervisor decides.
+        if number == signal.SIGINT and os.getsid(0) != os.getpid():
+            return
+        self._channel.try_send(stopping=True)
+        self._stop(self._stop_within)
+
+
+def _load(written: str, binds: list[str]) -> tuple[Server, float | None]:
+    """The server for an application that is loaded here, and its time to shut down."""
+    from oxbridge._app import AppServer  # type: ignore[import-not-found,unused-ignore]
+    from oxbridge._cli import loading, logs  # type: ignore[import-not-found,unused-ignore]
+    from oxbridge.config import Config  # type: ignore[import-not-found,unused-ignore]
+
+    config = Config.from_json(written)
+    logs.configure(config)
+    app, interface = loading.load(config)
+    return AppServer(config, app, interface, binds), config.timeout_graceful_shutdown
+
+
+def failure(error: Exception) -> tuple[str, str | None]:
+    """Why a start failed: one sentence, and a traceback if the application's code raised it."""
+    told = error
+    # The loader wraps what the application raised; the sentence is the loader's.
+    if type(error).__module__.startswith("oxbridge.") and isinstance(error.__cause__, Exception):
+        told = error.__cause__
+    said = " ".join(str(error).split())
+    if not type(error).__module__.startswith("oxbridge.") and not isinstance(error, OSError):
+        said = f"{type(error).__name__}: {said}" if said else type(error).__name__
+    shown = _applications_part(told.__traceback__)
+    if shown is None and not isinstance(told, SyntaxError):
+        return said, None
+    lines = traceback.format_exception(type(told), told, shown)
+    return said, "".join(lines)
+
+
+def _applications_part(shown: TracebackType | None) -> TracebackType | None:
+    """A traceback without the frames on top that are this package's and the import system's."""
+    here = os.path.dirname(__file__) + os.sep
+    while shown is not None:
+        name = shown.tb_frame.f_code.co_filename
+        module = shown.tb_frame.f_globals.get("__name__", "")
+        if not name.startswith((here, "<frozen ")) and module.partition(".")[0] != "importlib":
+            break
+        shown = shown.tb_next
+    return shown
+
+
+def _orders(channel: Channel) -> Iterator[Message]:
+    """Each message that comes, until the other end is gone."""
+    poll = select.poll()
+    poll.register(channel, select.POLLIN)
+    while not channel.closed:
+        poll.poll()
+        yield from channel.receive()
+
+
+def _raise_file_limit() -> None:
+    """Let the process open as many files as the system allows it: each connection is one."""
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    most = MOST_FILES if hard == resource.RLIM_INFINITY else min(hard, MOST_FILES)
+    if soft != resource.RLIM_INFINITY and soft < most:
+        with contextlib.suppress(OSError, ValueError):
+            resource.setrlimit(resource.RLIMIT_NOFILE, (most, hard))
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))
