@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import contextlib
 import faulthandler
+import importlib
 import logging
 import os
 import resource
@@ -19,7 +20,7 @@ import threading
 import time
 import traceback
 from collections.abc import Callable, Iterator
-from types import FrameType, TracebackType
+from types import FrameType
 from typing import Any, Protocol
 
 from oxbridge._supervisor.control import Channel, Message
@@ -74,6 +75,8 @@ class _Worker:
         self._server: Server | None = None
         self._stop_within: float | None = None
         """The time for requests when nobody says another one."""
+        self._ordered: float | None = None
+        """The time that goes with an order to stop, once there is one."""
 
     def run(self, orders: Iterator[Message]) -> int:
         """Load and serve. Returns the exit code."""
@@ -116,6 +119,8 @@ class _Worker:
 
     def _on_ready(self, addresses: list[str]) -> None:
         self._channel.send(ready=addresses)
+        if self._server is not None and self._ordered is not None:
+            self._server.begin_stop(self._ordered)
 
     def _beat(self) -> None:
         self._channel.try_send(alive=time.monotonic())
@@ -142,9 +147,10 @@ class _Worker:
 
     def _stop(self, seconds: float | None) -> None:
         """Let requests finish; before there is a server, just end."""
+        self._ordered = UNBOUNDED if seconds is None else seconds
         if self._server is None:
             os._exit(0)
-        self._server.begin_stop(UNBOUNDED if seconds is None else seconds)
+        self._server.begin_stop(self._ordered)
 
     def _on_signal(self, number: int, frame: FrameType | None) -> None:
         # A worker that shares the terminal hears its Ctrl-C too, but the supervisor decides.
@@ -168,30 +174,28 @@ def _load(written: str, binds: list[str]) -> tuple[Server, float | None]:
 
 def failure(error: Exception) -> tuple[str, str | None]:
     """Why a start failed: one sentence, and a traceback if the application's code raised it."""
-    told = error
-    # The loader wraps what the application raised; the sentence is the loader's.
-    if type(error).__module__.startswith("oxbridge.") and isinstance(error.__cause__, Exception):
+    said, told = " ".join(str(error).split()), error
+    if type(error).__module__.startswith("oxbridge."):
+        # Ours is the sentence; what the application raised, if it did, is the cause.
+        if not isinstance(error.__cause__, Exception):
+            return said, None
         told = error.__cause__
-    said = " ".join(str(error).split())
-    if not type(error).__module__.startswith("oxbridge.") and not isinstance(error, OSError):
+    elif not isinstance(error, OSError):
         said = f"{type(error).__name__}: {said}" if said else type(error).__name__
-    shown = _applications_part(told.__traceback__)
-    if shown is None and not isinstance(told, SyntaxError):
+    report = traceback.TracebackException.from_exception(told)
+    report.stack = _applications_part(report.stack)
+    if not report.stack and not isinstance(told, SyntaxError):
         return said, None
-    lines = traceback.format_exception(type(told), told, shown)
-    return said, "".join(lines)
+    return said, "".join(report.format())
 
 
-def _applications_part(shown: TracebackType | None) -> TracebackType | None:
-    """A traceback without the frames on top that are this package's and the import system's."""
+def _applications_part(stack: traceback.StackSummary) -> traceback.StackSummary:
+    """A stack without the frames that are this package's and the import system's."""
     here = os.path.dirname(__file__) + os.sep
-    while shown is not None:
-        name = shown.tb_frame.f_code.co_filename
-        module = shown.tb_frame.f_globals.get("__name__", "")
-        if not name.startswith((here, "<frozen ")) and module.partition(".")[0] != "importlib":
-            break
-        shown = shown.tb_next
-    return shown
+    importing = os.path.dirname(importlib.__file__) + os.sep
+    return traceback.StackSummary.from_list(
+        [each for each in stack if not each.filename.startswith((here, importing, "<frozen "))]
+    )
 
 
 def _orders(channel: Channel) -> Iterator[Message]:

@@ -72,6 +72,7 @@ class AppServer:
         self.metrics: dict[str, int] | None = None
         self._limit = config.limit_max_requests
         self._served = 0
+        self.ready = threading.Event()
         self._ended = threading.Event()
         self._server = Server(app, bind=binds)
         app.server = self  # type: ignore[attr-defined]
@@ -85,6 +86,7 @@ class AppServer:
         threading.Thread(target=self._beat, daemon=True).start()
         if on_ready is not None:
             on_ready(self._server.addresses)
+        self.ready.set()
         self._server.wait()
         self._ended.set()
 

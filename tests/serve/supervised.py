@@ -14,8 +14,9 @@ from collections.abc import Callable
 from pathlib import Path
 from urllib.parse import urlsplit
 
-from serving import Serve, Served
 from standin import Config
+
+from serving import Serve, Served
 
 PROGRAM = Path(__file__).with_name("supervisor_program.py")
 # How long anything may take before it counts as failed, in seconds.
@@ -76,6 +77,7 @@ def fails(directory: Path, **settings: object) -> str:
         command(directory, **settings),
         cwd=directory,
         stdin=subprocess.DEVNULL,
+        check=False,
         capture_output=True,
         text=True,
         timeout=BOUND,
@@ -138,13 +140,18 @@ class Slow:
         os.mkfifo(self._fifo)
         self._connection = connect(served.url)
         self._connection.request("GET", f"/slow?until={self._fifo}")
-        self._answer = self._connection.getresponse()
-        assert self._answer.readline() == b"begun\n"
+        self.answer = self._connection.getresponse()
+        assert self.answer.readline() == b"begun\n"
 
     def finish(self) -> None:
         """Let it end, and see that all of it arrives."""
         with open(self._fifo, "w"):
-            assert self._answer.read() == b"ended\n"
+            assert self.answer.read() == b"ended\n"
+        self.close()
+
+    def close(self) -> None:
+        """Hang up."""
+        self.answer.close()
         self._connection.close()
 
 

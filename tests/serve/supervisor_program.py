@@ -7,8 +7,9 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
-from oxbridge._supervisor import supervise
 from standin import Config
+
+from oxbridge._supervisor import supervise
 
 
 class Admin:

@@ -2,16 +2,14 @@
 
 from __future__ import annotations
 
+import http.client
 import os
 import re
 import signal
 import subprocess
-from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-
-from serving import Serve, Served
 from supervised import (
     BOUND,
     Load,
@@ -27,6 +25,8 @@ from supervised import (
     workers,
     write_app,
 )
+
+from serving import Serve, Served
 from wire import until_refused
 
 
@@ -34,6 +34,11 @@ from wire import until_refused
 def directory(tmp_path: Path) -> Path:
     write_app(tmp_path)
     return tmp_path
+
+
+def gone(served: Served, pids: set[int]) -> None:
+    """Wait until all of these workers have ended."""
+    until(lambda: not (workers(served) & pids), "all old workers have ended")
 
 
 def test_workers_share_the_socket_and_the_start_line_comes_once(
@@ -90,9 +95,9 @@ def test_a_second_interrupt_or_quit_cuts(
     assert served.process.poll() is None
     send(served, numbers[-1])
     assert served.wait() == 0
-    with pytest.raises((ConnectionError, AssertionError, EOFError)):
-        assert slow._answer.read() == b"ended\n"
-    slow._connection.close()
+    with pytest.raises((ConnectionError, http.client.IncompleteRead)):
+        slow.answer.read()
+    slow.close()
 
 
 def test_a_signal_while_workers_start_ends_it(serve: Serve, directory: Path) -> None:
@@ -117,7 +122,7 @@ def test_reloading_under_load_fails_no_request(serve: Serve, directory: Path) ->
         for version in ("two", "three"):
             write_app(directory, version=version)
             send(served, signal.SIGHUP)
-            until(lambda: not (workers(served) & before), "all old workers have ended")
+            gone(served, before)
             until(lambda: len(workers(served)) == 2, "as many as before")
             load.goes_on()
             before = workers(served)
@@ -150,7 +155,7 @@ def test_code_that_does_not_start_leaves_the_old_workers(serve: Serve, directory
     assert get(served.url).split()[1] == "one"
     write_app(directory, version="two")
     send(served, signal.SIGHUP)
-    until(lambda: not (workers(served) & before), "all old workers have ended")
+    gone(served, before)
     assert get(served.url).split()[1] == "two"
 
 
@@ -206,6 +211,3 @@ def test_programs_of_the_application_inherit_nothing(serve: Serve, directory: Pa
     )
     served = start(serve, directory, workers=1)
     assert get(served.url) == ""
-
-
-Start = Callable[..., Served]

@@ -169,7 +169,7 @@ class Pool:
             elif worker.state is State.READY and not self.stopping:
                 pause = self._backoff.fail(now, now - worker.started)
                 logger.error("%s %s; the next one starts in %.1f s", worker, worker.end, pause)
-            elif worker.process.returncode and not worker.killed:
+            elif worker.process.returncode and not (worker.killed or self.failure):
                 logger.warning("%s %s while it stopped", worker, worker.end)
             else:
                 logger.debug("%s has stopped", worker)
