@@ -42,17 +42,12 @@ class Server(Protocol):
     """Called about once a second from where requests are handled, as proof that they are."""
     on_max_requests: Callable[[], None] | None
     """Called once, when the server has had as many requests as it shall have."""
-    metrics: dict[str, int] | None
-    """Where it counts: {"fd": …, "slot": …}, as the option of that name."""
 
     def run(self, on_ready: Callable[[list[str]], None] | None = None) -> None:
         """Serve until stopped; `on_ready` gets the addresses once requests are answered."""
 
     def begin_stop(self, timeout: float) -> None:
         """Let requests finish within a time, also while `run` still starts up; from any thread."""
-
-    def reopen_logs(self) -> None:
-        """Open log files again, which may have been renamed; from any thread."""
 
 
 def main(arguments: list[str]) -> int:
@@ -73,6 +68,7 @@ class _Worker:
         self._channel = channel
         self._start = start
         self._server: Server | None = None
+        self._settings: _Settings | None = None
         self._stop_within: float | None = None
         """The time for requests when nobody says another one."""
         self._ordered: float | None = None
@@ -102,16 +98,22 @@ class _Worker:
         return 0
 
     def _serve(self) -> None:
+        from oxbridge._app import AppServer  # type: ignore[import-not-found,unused-ignore]
+        from oxbridge._cli import loading, logs  # type: ignore[import-not-found,unused-ignore]
+        from oxbridge.config import Config  # type: ignore[import-not-found,unused-ignore]
+
         start: dict[str, Any] = self._start
         # A program that calls the server finds its modules where it would find them itself.
         path = start["path"]
         sys.path[:] = [*path, *(entry for entry in sys.path if entry not in path)]
-        server, self._stop_within = _load(start["config"], start["binds"])
+        config = Config.from_json(start["config"])
+        logs.configure(config)
+        self._stop_within = config.timeout_graceful_shutdown
+        app, interface = loading.load(config)
+        self._settings = _Settings(config, start["metrics_fd"], start["slot"])
+        server: Server = AppServer(self._settings, app, interface, start["binds"])
         server.heartbeat = self._beat
         server.on_max_requests = self._count_reached
-        if start["metrics_fd"] is not None:
-            os.set_inheritable(start["metrics_fd"], False)
-            server.metrics = {"fd": start["metrics_fd"], "slot": start["slot"]}
         self._server = server
         server.run(self._on_ready)
 
@@ -136,8 +138,8 @@ class _Worker:
             if "stop" in order:
                 seconds = order["stop"]
                 self._stop(seconds if isinstance(seconds, int | float) else None)
-            elif "reopen" in order and self._server is not None:
-                self._server.reopen_logs()
+            elif "reopen" in order and self._settings is not None:
+                self._settings.reopen_log()
         logger.debug("The supervisor is gone")
         self._stop(self._stop_within)
         if self._stop_within is not None:
@@ -160,16 +162,42 @@ class _Worker:
         self._stop(self._stop_within)
 
 
-def _load(written: str, binds: list[str]) -> tuple[Server, float | None]:
-    """The server for an application that is loaded here, and its time to shut down."""
-    from oxbridge._app import AppServer  # type: ignore[import-not-found,unused-ignore]
-    from oxbridge._cli import loading, logs  # type: ignore[import-not-found,unused-ignore]
-    from oxbridge.config import Config  # type: ignore[import-not-found,unused-ignore]
+class _Settings:
+    """A configuration as the server in this worker takes it."""
 
-    config = Config.from_json(written)
-    logs.configure(config)
-    app, interface = loading.load(config)
-    return AppServer(config, app, interface, binds), config.timeout_graceful_shutdown
+    def __init__(self, config: Any, metrics_fd: int | None, slot: int) -> None:
+        self._config = config
+        self._metrics: dict[str, int] | None = None
+        self._log: int | None = None
+        if metrics_fd is not None:
+            os.set_inheritable(metrics_fd, False)
+            self._metrics = {"fd": metrics_fd, "slot": slot}
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._config, name)
+
+    def core_options(self) -> dict[str, Any]:
+        """The options of the server, with the place for its counters."""
+        options: dict[str, Any] = self._config.core_options()
+        if self._metrics is not None:
+            options["metrics"] = self._metrics
+        log = options.get("access_log")
+        self._log = log["fd"] if log is not None and log["fd"] > 2 else None
+        return options
+
+    def reopen_log(self) -> None:
+        """Go on with the access log in a new file, where the old one was renamed."""
+        if self._log is None:
+            return
+        try:
+            flags = os.O_WRONLY | os.O_APPEND | os.O_CREAT | os.O_CLOEXEC
+            fresh = os.open(self._config.access_log_file, flags, 0o644)
+        except OSError as error:
+            logger.error("The access log goes on in its old file: %s", error)
+            return
+        # The number stays the same, for whoever is writing to it.
+        os.dup2(fresh, self._log, inheritable=False)
+        os.close(fresh)
 
 
 def failure(error: Exception) -> tuple[str, str | None]:

@@ -8,6 +8,7 @@ from __future__ import annotations
 import dataclasses
 import importlib
 import json
+import os
 import sys
 import threading
 import types
@@ -40,11 +41,19 @@ class Config:
     reload_excludes: tuple[str, ...] = ()
     reload_delay: float = 0.05
     limit_max_requests: int | None = None
+    access_log_file: str = "-"
     secret: str = ""
 
     def binds(self) -> list[str]:
         """Addresses to listen on."""
         return list(self.bind)
+
+    def core_options(self) -> dict[str, object]:
+        """Options of the server."""
+        if self.access_log_file == "-":
+            return {"access_log": None}
+        flags = os.O_WRONLY | os.O_APPEND | os.O_CREAT
+        return {"access_log": {"fd": os.open(self.access_log_file, flags)}}
 
     def to_json(self) -> str:
         """Write it down for a worker."""
@@ -69,7 +78,7 @@ class AppServer:
     def __init__(self, config: Config, app: Mux, interface: str, binds: list[str]) -> None:
         self.heartbeat: Callable[[], None] | None = None
         self.on_max_requests: Callable[[], None] | None = None
-        self.metrics: dict[str, int] | None = None
+        self.options = config.core_options()
         self._limit = config.limit_max_requests
         self._served = 0
         self.ready = threading.Event()
@@ -93,10 +102,6 @@ class AppServer:
     def begin_stop(self, timeout: float) -> None:
         """Let requests finish within a time."""
         self._server.begin_stop(timeout)
-
-    def reopen_logs(self) -> None:
-        """Open log files again."""
-        print("log files reopened", file=sys.stderr, flush=True)
 
     def count(self) -> None:
         """Note a request: applications under test call it."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import os
 import sys
 from collections.abc import Sequence
 from pathlib import Path
@@ -39,6 +40,7 @@ try:
         Config.from_json(sys.argv[1]),
         command=[sys.executable, str(Path(__file__).with_name("worker_program.py"))],
         admin=Admin(),
+        metrics_fd=os.memfd_create("metrics"),
         announce=announce,
     )
 except OSError as error:

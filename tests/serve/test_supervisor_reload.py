@@ -8,7 +8,7 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 
 import pytest
-from supervised import count, get, start, until, workers, write_app
+from supervised import connect, count, get, start, until, workers, write_app
 
 from oxbridge._supervisor import watch
 from oxbridge._supervisor.watch import Filter, Watcher
@@ -44,23 +44,22 @@ def test_new_code_runs_and_broken_code_is_waited_out(serve: Serve, directory: Pa
 
 
 def test_code_that_is_broken_at_first_is_waited_out_too(serve: Serve, directory: Path) -> None:
-    write_app(
-        directory, "import threading\nthreading.Thread(target=int).start()\nraise KeyError(1)"
-    )
-    writer = threading.Thread(target=lambda: (gate.wait(), write_app(directory, version="two")))
-    gate = threading.Event()
-    writer.start()
-    gate.set()
+    write_app(directory, 'open("tried", "w").close()\nraise KeyError("not yet")')
+
+    def correct() -> None:
+        until((directory / "tried").exists, "the broken code was tried")
+        write_app(directory, version="two")
+
+    author = threading.Thread(target=correct)
+    author.start()
     # The start line comes once the code is right.
     served = start(serve, directory, workers=1, reload=True)
-    writer.join()
+    author.join()
     assert get(served.url).split()[1] == "two"
     assert served.stop() == 0
 
 
 def test_a_restart_does_not_wait_for_a_stream(serve: Serve, directory: Path) -> None:
-    from supervised import connect
-
     served = start(serve, directory, workers=1, reload=True, timeout_graceful_shutdown=None)
     stream = connect(served.url)
     stream.request("GET", "/forever")

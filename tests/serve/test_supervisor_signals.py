@@ -7,10 +7,12 @@ import os
 import re
 import signal
 import subprocess
+import time
 from pathlib import Path
 
 import pytest
 from supervised import (
+    APP,
     BOUND,
     Load,
     Slow,
@@ -177,9 +179,29 @@ def test_one_worker_more_and_less(serve: Serve, directory: Path) -> None:
 
 
 def test_log_files_are_opened_again(serve: Serve, directory: Path) -> None:
-    served = start(serve, directory)
+    write_app(
+        directory,
+        APP
+        + """
+    @mux.route("GET /log")
+    def log(w, req):
+        os.write(mux.server.options["access_log"]["fd"], b"a line\\n")
+    """,
+    )
+    log, renamed = directory / "access.log", directory / "access.log.1"
+    served = start(serve, directory, workers=1, access_log_file=str(log))
+    get(served.url, "/log")
+    log.rename(renamed)
+    get(served.url, "/log")
+    assert renamed.read_text() == "a line\n" * 2
     send(served, signal.SIGUSR1)
-    until(lambda: count(served, "log files reopened") == 2, "both workers have heard of it")
+    until(log.exists, "there is a new file")
+
+    def written() -> bool:
+        get(served.url, "/log")
+        return log.read_text().startswith("a line\n")
+
+    until(written, "lines go to the new file")
 
 
 def test_what_was_asked_for_stays_private(serve: Serve, directory: Path) -> None:
@@ -187,6 +209,50 @@ def test_what_was_asked_for_stays_private(serve: Serve, directory: Path) -> None
     for pid in workers(served):
         for name in ("cmdline", "environ"):
             assert b"hunter2" not in Path(f"/proc/{pid}/{name}").read_bytes()
+
+
+def test_each_worker_has_a_slot_for_its_counters(serve: Serve, directory: Path) -> None:
+    write_app(
+        directory,
+        """
+        import os
+        from oxbridge import Mux
+
+        mux = Mux()
+
+        @mux.route("/")
+        def index(w, req):
+            metrics = mux.server.options["metrics"]
+            file = os.readlink("/proc/self/fd/" + str(metrics["fd"]))
+            w.write(str(metrics["slot"]) + " " + file)
+        """,
+    )
+    served = start(serve, directory, workers=1)
+    assert get(served.url) == "0 /memfd:metrics (deleted)"
+    send(served, signal.SIGHUP)
+    until(lambda: get(served.url).startswith("1 "), "the next one has a slot of its own")
+    served.wait_for_line("slot 0 retired")
+    send(served, signal.SIGHUP)
+    until(lambda: get(served.url).startswith("0 "), "the slot is given again")
+
+
+def test_it_sleeps_while_nothing_happens(serve: Serve, directory: Path) -> None:
+    """Also while a worker is due and its successor takes its time."""
+    os.mkfifo(directory / "gate")
+    served = start(serve, directory, workers=1, worker_max_lifetime=1.0, worker_max_memory=1 << 40)
+
+    def used() -> float:
+        """Its processor time, in seconds."""
+        ticks = Path(f"/proc/{served.process.pid}/stat").read_text().rpartition(")")[2].split()
+        return sum(map(int, ticks[11:13])) / os.sysconf("SC_CLK_TCK")
+
+    write_app(directory, 'open("gate").read()\n')
+    until(lambda: len(workers(served)) == 2, "a successor starts")
+    before, begun = used(), time.monotonic()
+    until(lambda: time.monotonic() - begun > 1, "a second is over")
+    assert used() - before < 0.3
+    with open(directory / "gate", "w"):
+        pass
 
 
 def test_programs_of_the_application_inherit_nothing(serve: Serve, directory: Path) -> None:

@@ -37,8 +37,7 @@ def test_addresses_can_be_reached(bind: str) -> None:
             reach(address.replace("0.0.0.0", "127.0.0.1").replace("[::]", "[::1]"))
         ports = {address.rpartition(":")[2] for address in opened.addresses}
         assert len(ports) == 1
-    for address in opened.descriptors:
-        assert address == -1
+    assert all(number == -1 for number in opened.descriptors), "closed"
 
 
 def test_every_interface_takes_ipv4_too() -> None:

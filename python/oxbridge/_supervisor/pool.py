@@ -139,15 +139,17 @@ class Pool:
             on_ready, self._on_ready = self._on_ready, None
             on_ready()
 
-    def next_time(self) -> float | None:
-        """When `attend` has something to do though nothing happens; it may be in the past."""
+    def next_time(self, now: float) -> float | None:
+        """When `attend` next has something to do though nothing happens."""
         settings, times = self._settings, [each.deadline for each in self.workers]
         if not self.stopping:
-            times += [each.expires for each in self._serving() if each.due is None]
+            ready = [each for each in self.workers if _ready(each)]
+            times += [each.expires for each in ready if each.due is None]
             times += [self._hangs_at(each) for each in self._serving()]
             if settings.worker_max_memory:
                 times.append(self._next_memory)
-            if not self._held and (self._missing() or any(w.due for w in self._serving())):
+            # What could start before now has been started.
+            if self._backoff.until > now:
                 times.append(self._backoff.until)
         return min((time for time in times if time is not None), default=None)
 
@@ -164,20 +166,19 @@ class Pool:
                     successor.replaces = None
             if self._admin is not None:
                 self._admin.retire(worker.slot)
-            if (worker.state is State.STARTING or worker.failure) and not self.stopping:
+            if not self.stopping and (worker.state is State.STARTING or worker.late):
                 self._start_failed(worker, now)
-            elif worker.state is State.READY and not self.stopping:
+            elif not self.stopping and worker.state is State.READY:
                 pause = self._backoff.fail(now, now - worker.started)
-                logger.error("%s %s; the next one starts in %.1f s", worker, worker.end, pause)
+                how = f"failed: {worker.reason}" if worker.failure else worker.end
+                logger.error("%s %s; the next one starts in %.1f s", worker, how, pause)
             elif worker.process.returncode and not (worker.killed or self.failure):
                 logger.warning("%s %s while it stopped", worker, worker.end)
             else:
                 logger.debug("%s has stopped", worker)
 
     def _start_failed(self, worker: Worker, now: float) -> None:
-        why = worker.failure or f"a worker ended before it was ready: it {worker.end}"
-        if worker.traceback:
-            why = f"{why}\n{worker.traceback.rstrip()}"
+        why = worker.reason
         if not self._proven:
             self.failure = why
             self.stop(now, 0)
@@ -185,9 +186,11 @@ class Pool:
             self._held = True
             logger.error("%s\nWaiting for a file to change", why)
         elif worker.replaces is not None and worker.replaces.due is Due.RELOAD:
-            for old in self.workers:
-                if old.due is Due.RELOAD:
-                    old.due = None
+            for each in self.workers:
+                if each.due is Due.RELOAD:
+                    each.due = None
+                if each.replaces is not None:
+                    each.stop(now, 0)
             logger.error("Reloading was given up, the old workers serve on: %s", why)
         else:
             pause = self._backoff.fail(now, now - worker.started)
@@ -223,6 +226,7 @@ class Pool:
             self._backoff.fail(now, now - worker.started)
         else:
             worker.failure = f"a worker was not ready after {silence:.0f} s"
+            worker.late = True
             # What comes next is decided when it has ended.
             self._backoff.hold(now)
         worker.abort(now)

@@ -98,6 +98,8 @@ class Worker:
         self.failure: str | None = None
         """Why it could not start, in its own words: a sentence."""
         self.traceback: str | None = None
+        self.late = False
+        """It was given up because it did not become ready in time."""
         self.deadline: float | None = None
         """When it is killed unless it has ended."""
         self.killed = False
@@ -164,6 +166,13 @@ class Worker:
             return f"was killed by {signal.Signals(-code).name}"
         except ValueError:
             return f"was killed by signal {-code}"
+
+    @property
+    def reason(self) -> str:
+        """Why it could not start: a sentence, and below it the application's traceback."""
+        if self.failure is None:
+            return f"a worker ended before it was ready: it {self.end}"
+        return f"{self.failure}\n{self.traceback.rstrip()}" if self.traceback else self.failure
 
     def __str__(self) -> str:
         return f"worker {self.slot} (process {self.pid})"

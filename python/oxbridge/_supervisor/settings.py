@@ -84,7 +84,10 @@ class Admin(Protocol):
     """Who shows the world how the workers are: a health port, metrics."""
 
     def set_ready(self, ready: bool, /) -> None:
-        """Say whether requests are served: false before the first worker, and from a stop on."""
+        """Say whether requests are served: false before the first worker, and from a stop on.
+
+        Called again and again, whether it has changed or not.
+        """
 
     def retire(self, slot: int, /) -> None:
         """The worker in this slot has ended, and the next one to start may get its number."""

@@ -78,8 +78,9 @@ class Supervisor:
         return 0
 
     def _patience(self) -> float:
-        due = self._pool.next_time()
-        return PATIENCE if due is None else min(PATIENCE, max(0.0, due - time.monotonic()))
+        now = time.monotonic()
+        due = self._pool.next_time(now)
+        return PATIENCE if due is None else min(PATIENCE, max(0.0, due - now))
 
     def _listen_to(self, heard: dict[int, Worker]) -> None:
         """Wait for messages of the workers that there are, and for room for those to them."""
