@@ -109,7 +109,11 @@ class _Worker:
         config = Config.from_json(start["config"])
         logs.configure(config)
         self._stop_within = config.timeout_graceful_shutdown
-        app, interface = loading.load(config)
+        application = loading.load(config)
+        app, interface = application
+        # Every worker would say the same.
+        if application.note and start["slot"] == 0:
+            logger.warning("%s", application.note)
         self._settings = _Settings(config, start["metrics_fd"], start["slot"])
         server: Server = AppServer(self._settings, app, interface, start["binds"])
         server.heartbeat = self._beat

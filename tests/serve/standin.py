@@ -115,11 +115,17 @@ class AppServer:
                 self.heartbeat()
 
 
-def load(config: Config) -> tuple[object, str]:
+class Application(tuple[object, str]):
+    """An application and its interface."""
+
+    note = None
+
+
+def load(config: Config) -> Application:
     """Import the application."""
     sys.path.insert(0, config.app_dir)
     module, _, name = config.app.partition(":")
-    return getattr(importlib.import_module(module), name), "mux"
+    return Application((getattr(importlib.import_module(module), name), "mux"))
 
 
 def install() -> None:

@@ -36,14 +36,20 @@ class Filter:
         """The directories to watch, none within another."""
 
     def wants(self, path: Path) -> bool:
-        """Whether a change of this file, which is under a root, counts."""
-        root = next((each for each in self.roots if path.is_relative_to(each)), None)
+        """Whether a change of this file counts."""
+        return (
+            self.reaches(path.parent)
+            and any(map(path.match, self._includes))
+            and not any(map(path.match, self._excludes))
+        )
+
+    def reaches(self, directory: Path) -> bool:
+        """Whether this is a root, or below one with no excluded directory in between."""
+        root = next((each for each in self.roots if directory.is_relative_to(each)), None)
         if root is None:
             return False
-        inner = path.relative_to(root).parents
-        if any(not self.enters(root / parent) for parent in inner if parent.name):
-            return False
-        return any(map(path.match, self._includes)) and not any(map(path.match, self._excludes))
+        between = [root / inner for inner in directory.relative_to(root).parents if inner.name]
+        return directory == root or all(map(self.enters, [directory, *between]))
 
     def enters(self, directory: Path) -> bool:
         """Whether what is in this directory, which is under a root, may count."""
@@ -105,24 +111,26 @@ def _stamps(wanted: Filter) -> dict[Path, tuple[int, int, int]]:
     """Every file that counts, with what changes when it is written to or replaced."""
     stamps: dict[Path, tuple[int, int, int]] = {}
     for root in wanted.roots:
-        for place, directories, names in os.walk(root):
-            here = Path(place)
-            directories[:] = [name for name in directories if wanted.enters(here / name)]
-            for name in names:
-                path = here / name
-                if not wanted.wants(path):
-                    continue
-                # Gone again since it was listed: not there.
-                with contextlib.suppress(OSError):
-                    found = path.stat()
-                    stamps[path] = (found.st_mtime_ns, found.st_size, found.st_ino)
+        for path in _files(wanted, root):
+            # Gone again since it was listed: not there.
+            with contextlib.suppress(OSError):
+                found = path.stat()
+                stamps[path] = (found.st_mtime_ns, found.st_size, found.st_ino)
     return stamps
+
+
+def _files(wanted: Filter, root: Path) -> Iterator[Path]:
+    """Every file that counts in a directory and below."""
+    for place, directories, names in os.walk(root):
+        here = Path(place)
+        directories[:] = [name for name in directories if wanted.enters(here / name)]
+        yield from filter(wanted.wants, (here / name for name in names))
 
 
 def _notified(wanted: Filter, delay: float, ended: threading.Event) -> Iterator[set[Path]] | None:
     """Let the system report what changes; None where watchfiles is not installed."""
     try:
-        from watchfiles import watch  # type: ignore[import-not-found,unused-ignore]
+        from watchfiles import Change, watch  # type: ignore[import-not-found,unused-ignore]
     except ImportError:
         return None
     milliseconds = max(50, round(delay * 1000))
@@ -136,7 +144,17 @@ def _notified(wanted: Filter, delay: float, ended: threading.Event) -> Iterator[
         raise_interrupt=False,
         ignore_permission_denied=True,
     )
-    return ({path for _, name in each if wanted.wants(path := Path(name))} for each in reports)
+
+    def counted(change: object, path: Path) -> Iterator[Path]:
+        if wanted.wants(path):
+            yield path
+        elif change == Change.added and path.is_dir() and wanted.reaches(path):
+            # Files that were made in it before it was watched itself are not reported.
+            yield from _files(wanted, path)
+
+    return (
+        {path for change, name in each for path in counted(change, Path(name))} for each in reports
+    )
 
 
 def _outermost(directories: Sequence[Path]) -> list[Path]:
