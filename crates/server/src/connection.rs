@@ -25,6 +25,10 @@ use crate::tls::{TlsAcceptor, TlsInfo};
 const PREFACE: &[u8] = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n";
 /// How long a client may take to read a last answer and close its side.
 const LINGER: Duration = Duration::from_secs(2);
+/// How long a connection on which nothing has come yet may still bring its first request once a drain
+/// has begun. Its client was accepted, and has the request on its way; one that connected to have a
+/// connection ready has none, and holds the drain up for no longer than this.
+const FIRST_REQUEST: Duration = Duration::from_millis(250);
 
 /// Serves one connection to its end.
 pub(crate) async fn serve(
@@ -103,13 +107,16 @@ async fn run(
 async fn sniff_preface(socket: &mut Socket, conn: &Conn) -> io::Result<(Vec<u8>, bool)> {
     let mut start = [0; PREFACE.len()];
     let mut len = 0;
+    // Made only if a drain begins meanwhile.
+    let mut patience = None;
     loop {
         let mut buf = ReadBuf::new(&mut start[len..]);
         poll_fn(|cx| match socket.poll_read(cx, &mut buf) {
-            // Nothing has been asked yet, so nothing is owed.
-            Poll::Pending if conn.order() == Order::Drain => {
-                Poll::Ready(Err(io::ErrorKind::ConnectionAborted.into()))
-            }
+            Poll::Pending if conn.order() == Order::Drain => patience
+                .get_or_insert_with(|| Box::pin(tokio::time::sleep(FIRST_REQUEST)))
+                .as_mut()
+                .poll(cx)
+                .map(|()| Err(io::ErrorKind::ConnectionAborted.into())),
             polled => polled,
         })
         .await?;

@@ -45,6 +45,23 @@ fn what_runs_may_finish_and_what_idles_is_closed() {
 }
 
 #[test]
+fn a_connection_that_was_just_accepted_may_still_bring_its_first_request() {
+    let (builder, _) = gated();
+    let server = serve(builder);
+    let mut fresh = Client::of(&server);
+    eventually("it is in", || server.connections() == 1);
+    server.begin_stop(PATIENCE);
+    fresh.get("/quick");
+    let answer = fresh.answer();
+    assert_eq!(
+        (answer.text(), answer.field("connection")),
+        ("quick", "close")
+    );
+    fresh.assert_end();
+    assert!(server.stop(PATIENCE));
+}
+
+#[test]
 fn a_streaming_answer_is_finished_too() {
     let gate = Gate::new();
     let handler = gate.clone();
