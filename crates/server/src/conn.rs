@@ -18,6 +18,7 @@ use std::time::Duration;
 
 use crate::limits::Limits;
 use crate::listen::{LocalAddr, PeerAddr};
+use crate::metrics::Metrics;
 use crate::sync::lock;
 use crate::tls::TlsInfo;
 
@@ -54,6 +55,8 @@ pub(crate) struct Conn {
     pub(crate) peer: PeerAddr,
     pub(crate) local: Arc<LocalAddr>,
     pub(crate) tls: OnceLock<TlsInfo>,
+    /// Where what it does is counted.
+    pub(crate) metrics: Option<Metrics>,
     clock: Arc<Clock>,
     exchanges: AtomicU32,
     phase: AtomicU8,
@@ -95,6 +98,7 @@ impl Conn {
             peer,
             local,
             tls: OnceLock::new(),
+            metrics: None,
             clock,
             exchanges: AtomicU32::new(0),
             phase: AtomicU8::new(Phase::Head as u8),

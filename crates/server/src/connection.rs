@@ -146,7 +146,7 @@ async fn speak_h1(
     limits: &Limits,
     stream: Stream,
     service: Service,
-    conn: &Conn,
+    conn: &Arc<Conn>,
 ) -> Result<(), Failure> {
     let mut builder = http1::Builder::new();
     builder
@@ -193,7 +193,20 @@ async fn speak_h1(
             return Ok(());
         }
     };
-    let answer = stream.rejected().map(refusal).unwrap_or_default();
+    let answer = match stream.rejected() {
+        Some(reject) => {
+            let (answer, sent) = refusal(reject);
+            service.shared.notes.rejected(conn, reject.status, sent);
+            answer
+        }
+        None => {
+            if served.as_ref().is_err_and(hyper::Error::is_parse) {
+                // A target that the guard lets pass and hyper does not; hyper has answered.
+                service.shared.notes.rejected(conn, 400, 0);
+            }
+            Vec::new()
+        }
+    };
     if answer.is_empty() && stream.ended() {
         return served.map_err(Into::into);
     }
@@ -203,8 +216,8 @@ async fn speak_h1(
     served.map_err(Into::into)
 }
 
-/// The answer to a message that the guard rejected.
-fn refusal(reject: &Reject) -> Vec<u8> {
+/// The answer to a message that the guard rejected, and the length of its body.
+fn refusal(reject: &Reject) -> (Vec<u8>, usize) {
     let reason = http::StatusCode::from_u16(reject.status)
         .ok()
         .and_then(|s| s.canonical_reason())
@@ -216,7 +229,7 @@ fn refusal(reject: &Reject) -> Vec<u8> {
         text.len(),
         httpdate::fmt_http_date(std::time::SystemTime::now()),
     );
-    (head + &text).into_bytes()
+    ((head + &text).into_bytes(), text.len())
 }
 
 async fn speak_h2(

@@ -8,9 +8,12 @@
 
 #![deny(missing_docs)]
 
+pub mod access_log;
+pub mod admin;
 pub mod files;
 pub mod listen;
 pub mod log;
+pub mod metrics;
 pub mod tls;
 
 mod app;
@@ -26,6 +29,7 @@ mod guard;
 mod incoming;
 mod limits;
 mod memory;
+mod observe;
 mod reactor;
 mod reply;
 mod request;

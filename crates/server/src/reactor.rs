@@ -20,6 +20,7 @@ use crate::app::{App, Handler, Route};
 use crate::conn::{Order, Sweep};
 use crate::exchange::Exchange;
 use crate::limits::Limits;
+use crate::observe::Notes;
 use crate::sync::lock;
 
 /// What waits for a thread.
@@ -94,6 +95,7 @@ pub(crate) struct Reactor {
 pub(crate) struct Shared {
     pub(crate) app: Arc<App>,
     pub(crate) limits: Arc<Limits>,
+    pub(crate) notes: Arc<Notes>,
     pub(crate) sweep: Arc<Sweep>,
     /// Listening sockets that are still open.
     acceptors: AtomicUsize,
@@ -115,10 +117,17 @@ pub(crate) struct Shared {
 }
 
 impl Shared {
-    pub(crate) fn new(app: Arc<App>, limits: Arc<Limits>, queue: usize, driven: bool) -> Arc<Self> {
+    pub(crate) fn new(
+        app: Arc<App>,
+        limits: Arc<Limits>,
+        notes: Arc<Notes>,
+        queue: usize,
+        driven: bool,
+    ) -> Arc<Self> {
         Arc::new(Shared {
             app,
             limits,
+            notes,
             sweep: Arc::new(Sweep::new()),
             acceptors: AtomicUsize::new(0),
             live: Arc::new(()),

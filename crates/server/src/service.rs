@@ -10,7 +10,7 @@ use std::sync::Arc;
 use std::task::{Context, Poll, ready};
 
 use bytes::BytesMut;
-use http::header::{ALLOW, EXPECT, HOST, RETRY_AFTER};
+use http::header::{ALLOW, EXPECT, HOST};
 use http::{HeaderValue, Method, Request as HttpRequest, Response, StatusCode, Version};
 use hyper::body::{Body as _, Incoming};
 use oxbridge_mux::{Lookup, PathValues, Pattern};
@@ -21,12 +21,13 @@ use crate::conn::{Conn, Underway};
 use crate::exchange::Exchange;
 use crate::incoming::RequestBody;
 use crate::limits::Limits;
+use crate::observe::{Begun, Watch};
 use crate::reactor::{Job, Shared};
 use crate::reply::{Outlet, Reply};
 use crate::request::{Request, host};
 use crate::response::{ResponseWriter, plain};
 
-use self::answers::{asterisk, close, redirect};
+use self::answers::{asterisk, close, redirect, unavailable};
 use self::gathering::Gathering;
 
 /// What hyper calls for each request of one connection.
@@ -43,8 +44,17 @@ impl hyper::service::Service<HttpRequest<Incoming>> for Service {
     fn call(&self, request: HttpRequest<Incoming>) -> Answer {
         let underway = self.conn.begin_exchange();
         let account = request.version() == Version::HTTP_2;
+        let shared = &self.shared;
+        let (state, watch) = match shared.notes.begin(&request, &self.conn, &shared.live) {
+            Begun::Admitted(watch) => (self.dispatch(request), watch),
+            Begun::Refused(watch) => {
+                let response = unavailable(*request.method() == Method::HEAD);
+                (State::Done(Some(response)), watch)
+            }
+        };
         Answer {
-            state: self.dispatch(request),
+            state,
+            watch,
             underway: Some(underway),
             account,
         }
@@ -192,11 +202,8 @@ fn start(shared: &Arc<Shared>, request: Request, route: Arc<Route>) -> State {
                     drop(outlet);
                     // Nobody listens to it any more, so this says nothing and logs nothing.
                     drop(job);
-                    let mut response = plain(StatusCode::SERVICE_UNAVAILABLE, head_request);
-                    response
-                        .headers_mut()
-                        .insert(RETRY_AFTER, HeaderValue::from_static("1"));
-                    State::Done(Some(response))
+                    shared.notes.refused();
+                    State::Done(Some(unavailable(head_request)))
                 }
             }
         }
@@ -222,6 +229,8 @@ fn exchange(shared: &Shared, request: Request) -> (Exchange, Outlet) {
 /// The answer to one request, to come.
 pub(crate) struct Answer {
     state: State,
+    /// Goes into the response's body too.
+    watch: Option<Box<Watch>>,
     /// Goes into the response's body, so that the exchange lasts as long as that does.
     underway: Option<Underway>,
     /// See [`Body::keep`].
@@ -268,6 +277,10 @@ impl Future for Answer {
             }
         };
         this.state = State::Done(None);
+        if let Some(mut watch) = this.watch.take() {
+            watch.head(&response);
+            response.body_mut().watch(watch);
+        }
         if let Some(underway) = this.underway.take() {
             response.body_mut().keep(underway, this.account);
         }
