@@ -12,6 +12,7 @@ mod headers;
 mod logs;
 mod multipart;
 mod mux;
+mod options;
 mod request;
 mod tls;
 mod values;
