@@ -3,7 +3,8 @@
 use std::sync::{Arc, Mutex, OnceLock, Weak};
 use std::time::{Duration, Instant};
 
-use oxbridge::listen::Bind;
+use oxbridge::access_log::AccessLog;
+use oxbridge::listen::{Bind, ParseBindError};
 use oxbridge::{Exchange, Server, StartError};
 use pyo3::exceptions::{PyOSError, PyRuntimeError, PyValueError};
 use pyo3::gc::{PyTraverseError, PyVisit};
@@ -30,6 +31,9 @@ pub(crate) struct Core {
     binds: Vec<Bind>,
     tls: Option<Py<Tls>>,
     options: Options,
+    on_max_requests: Option<Py<PyAny>>,
+    /// While the server runs, if it writes one.
+    access_log: OnceLock<AccessLog>,
     queue: Arc<Queue>,
     server: Mutex<State>,
     /// Where it listens, or did: known from the start on.
@@ -52,27 +56,23 @@ enum State {
 #[pymethods]
 impl Core {
     #[new]
-    #[pyo3(signature = (mux, binds, tls=None, options=None))]
+    #[pyo3(signature = (mux, binds, tls=None, options=None, on_max_requests=None))]
     fn new(
         mux: Py<Mux>,
         binds: Vec<String>,
         tls: Option<Py<Tls>>,
         options: Option<&Bound<'_, PyDict>>,
+        on_max_requests: Option<Py<PyAny>>,
     ) -> PyResult<Self> {
-        let binds = binds
-            .iter()
-            .map(|text| {
-                text.parse().map_err(|e: oxbridge::listen::ParseBindError| {
-                    PyValueError::new_err(e.to_string())
-                })
-            })
-            .collect::<PyResult<_>>()?;
+        let binds = read_binds(&binds)?;
         let queue = Queue::new().map_err(|e| PyOSError::new_err(e.to_string()))?;
         Ok(Core {
             mux,
             binds,
             tls,
             options: read_options(options)?,
+            on_max_requests,
+            access_log: OnceLock::new(),
             queue,
             server: Mutex::new(State::New),
             place: OnceLock::new(),
@@ -116,6 +116,9 @@ impl Core {
             limits,
             threads,
             queue,
+            access_log,
+            metrics,
+            max_requests,
         } = self.options.clone();
         let mut builder = builder
             .limits(limits)
@@ -124,6 +127,19 @@ impl Core {
             .host(Arc::new(Interpreter));
         for bind in &self.binds {
             builder = builder.bind(bind.clone());
+        }
+        if let Some(access_log) = access_log {
+            let log = access_log.start()?;
+            // Set once: a server that has been started is not started again, unless it could not bind.
+            let log = self.access_log.get_or_init(|| log);
+            builder = builder.access_log(log.clone());
+        }
+        if let Some(metrics) = metrics {
+            builder = builder.metrics(metrics);
+        }
+        if let (Some(most), Some(callback)) = (max_requests, &self.on_max_requests) {
+            let callback = callback.clone_ref(py);
+            builder = builder.max_requests(most, move || call_apart(callback));
         }
         if let Some(tls) = &self.tls {
             builder = builder.tls(tls.get().build()?);
@@ -199,6 +215,20 @@ impl Core {
         }
     }
 
+    /// Opens the access log's file again, by its path.
+    fn reopen_access_log(&self, py: Python<'_>) -> PyResult<()> {
+        match self.access_log.get() {
+            Some(log) => py.detach(|| log.reopen()).map_err(Into::into),
+            None => Ok(()),
+        }
+    }
+
+    /// How many lines of the access log were lost.
+    #[getter]
+    fn access_log_dropped(&self) -> u64 {
+        self.access_log.get().map_or(0, AccessLog::dropped)
+    }
+
     /// The descriptor that is readable while exchanges of async handlers wait.
     fn async_fd(&self) -> i32 {
         self.queue.fd()
@@ -206,6 +236,7 @@ impl Core {
 
     fn __traverse__(&self, visit: PyVisit<'_>) -> Result<(), PyTraverseError> {
         visit.call(&self.mux)?;
+        visit.call(&self.on_max_requests)?;
         self.tls.iter().try_for_each(|tls| visit.call(tls))
     }
 
@@ -252,7 +283,35 @@ pub(crate) fn stop_all(py: Python<'_>) {
     });
 }
 
-fn start_error(e: StartError) -> PyErr {
+/// Where to listen.
+pub(crate) fn read_binds(binds: &[String]) -> PyResult<Vec<Bind>> {
+    let parse = |text: &String| {
+        text.parse()
+            .map_err(|e: ParseBindError| PyValueError::new_err(e.to_string()))
+    };
+    binds.iter().map(parse).collect()
+}
+
+/// Calls `function()` on a thread of its own: whoever asks for it must not wait for the interpreter. Once in
+/// the life of a server.
+fn call_apart(function: Py<PyAny>) {
+    let call = move || {
+        // Without an interpreter there is nobody to tell.
+        let _ = Python::try_attach(|py| {
+            if let Err(e) = function.call0(py) {
+                call::report(py, &e, "on_max_requests");
+            }
+        });
+    };
+    if let Err(e) = std::thread::Builder::new()
+        .name("oxbridge-max-requests".into())
+        .spawn(call)
+    {
+        tracing::error!("cannot tell that max_requests is reached: {e}");
+    }
+}
+
+pub(crate) fn start_error(e: StartError) -> PyErr {
     match e.raw_os_error() {
         Some(errno) => PyOSError::new_err((errno, e.to_string())),
         None => PyOSError::new_err(e.to_string()),

@@ -10,6 +10,7 @@ mod core;
 mod errors;
 mod headers;
 mod logs;
+mod metrics;
 mod multipart;
 mod mux;
 mod options;
@@ -34,6 +35,8 @@ fn _oxbridge(m: &Bound<'_, PyModule>) -> PyResult<()> {
     m.add_class::<tls::Tls>()?;
     m.add_class::<tls::TlsInfo>()?;
     m.add_class::<core::Core>()?;
+    m.add_class::<metrics::Metrics>()?;
+    m.add_class::<metrics::Admin>()?;
     m.add("PatternError", py.get_type::<errors::PatternError>())?;
     m.add("ResponseEnded", py.get_type::<errors::ResponseEnded>())?;
     m.add("ClientGone", py.get_type::<errors::ClientGone>())?;

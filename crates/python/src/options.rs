@@ -1,13 +1,19 @@
 //! The options of a [`Core`](crate::core::Core): a dictionary of Python's as what the server's builder takes.
 
+use std::os::fd::OwnedFd;
+use std::path::PathBuf;
+use std::sync::Arc;
 use std::time::Duration;
 
 use oxbridge::Limits;
+use oxbridge::access_log::{AccessLog, Format, Sink};
+use oxbridge::metrics::Metrics;
 use pyo3::exceptions::{PyOverflowError, PyTypeError, PyValueError};
 use pyo3::prelude::*;
 use pyo3::types::PyDict;
 
 use crate::convert::type_name;
+use crate::metrics::borrowed;
 
 /// See the module.
 #[derive(Clone)]
@@ -15,15 +21,46 @@ pub(crate) struct Options {
     pub(crate) limits: Limits,
     pub(crate) threads: usize,
     pub(crate) queue: usize,
+    pub(crate) access_log: Option<AccessLogOptions>,
+    pub(crate) metrics: Option<Metrics>,
+    pub(crate) max_requests: Option<u64>,
+}
+
+/// An access log that is not open yet.
+#[derive(Clone)]
+pub(crate) struct AccessLogOptions {
+    format: Format,
+    place: Place,
+}
+
+#[derive(Clone)]
+enum Place {
+    /// A duplicate: Python's own descriptor stays its own.
+    Fd(Arc<OwnedFd>),
+    Path(PathBuf),
+}
+
+impl AccessLogOptions {
+    /// Opens it.
+    pub(crate) fn start(&self) -> PyResult<AccessLog> {
+        let sink = match &self.place {
+            Place::Fd(fd) => Sink::fd(fd.try_clone()?),
+            Place::Path(path) => Sink::path(path)?,
+        };
+        Ok(AccessLog::new(self.format.clone(), sink)?)
+    }
 }
 
 /// The options by name; an unknown one is an error that lists the known ones.
 pub(crate) fn read_options(options: Option<&Bound<'_, PyDict>>) -> PyResult<Options> {
-    const KNOWN: &str = "threads, queue, max_header_bytes, max_headers, max_body, header_timeout, body_timeout, keep_alive_timeout, write_timeout, max_connections, h2_max_streams, buffer_body, write_ahead";
+    const KNOWN: &str = "threads, queue, max_header_bytes, max_headers, max_body, header_timeout, body_timeout, keep_alive_timeout, write_timeout, max_connections, h2_max_streams, buffer_body, write_ahead, access_log, metrics, limit_concurrency, max_requests";
     let mut all = Options {
         limits: Limits::default(),
         threads: 200,
         queue: 1024,
+        access_log: None,
+        metrics: None,
+        max_requests: None,
     };
     let limits = &mut all.limits;
     for (name, value) in options.into_iter().flatten() {
@@ -58,6 +95,24 @@ pub(crate) fn read_options(options: Option<&Bound<'_, PyDict>>) -> PyResult<Opti
                     Some(count()?)
                 }
             }
+            "limit_concurrency" => {
+                limits.max_concurrency = if value.is_none() {
+                    None
+                } else {
+                    Some(count()?)
+                }
+            }
+            "max_requests" => {
+                all.max_requests = if value.is_none() {
+                    None
+                } else {
+                    Some(count()? as u64)
+                }
+            }
+            "access_log" if value.is_none() => all.access_log = None,
+            "access_log" => all.access_log = Some(read_access_log(&value)?),
+            "metrics" if value.is_none() => all.metrics = None,
+            "metrics" => all.metrics = Some(read_metrics(&value)?),
             "h2_max_streams" => limits.h2_max_streams = u32::try_from(count()?).unwrap_or(u32::MAX),
             "buffer_body" => limits.buffer_body = count()?,
             "write_ahead" => limits.write_ahead = count()?,
@@ -69,6 +124,57 @@ pub(crate) fn read_options(options: Option<&Bound<'_, PyDict>>) -> PyResult<Opti
         }
     }
     Ok(all)
+}
+
+/// `{"format": ..., "fd": ...}`, or `"path"` instead of `"fd"`.
+fn read_access_log(value: &Bound<'_, PyAny>) -> PyResult<AccessLogOptions> {
+    const WANTED: &str = "a dict with \"format\" and either \"fd\" or \"path\"";
+    let wrong = || wrong("access_log", value, WANTED);
+    let dict = value.cast::<PyDict>().map_err(|_| wrong())?;
+    let format = match dict.get_item("format")? {
+        Some(format) => format.extract::<String>().map_err(|_| wrong())?,
+        None => return Err(wrong()),
+    };
+    let format = match format.as_str() {
+        "common" => Format::common(),
+        "combined" => Format::combined(),
+        "json" => Format::json(),
+        text => Format::parse(text).map_err(|e| PyValueError::new_err(e.to_string()))?,
+    };
+    let place = match (dict.get_item("fd")?, dict.get_item("path")?) {
+        (Some(fd), None) => {
+            let fd = fd.extract().map_err(|_| wrong())?;
+            Place::Fd(Arc::new(borrowed(&fd)?.try_clone_to_owned()?))
+        }
+        (None, Some(path)) => Place::Path(path.extract().map_err(|_| wrong())?),
+        _ => return Err(wrong()),
+    };
+    if dict.len() != 2 {
+        return Err(wrong());
+    }
+    Ok(AccessLogOptions { format, place })
+}
+
+/// A `Metrics`, or `{"fd": ..., "slot": ...}`.
+fn read_metrics(value: &Bound<'_, PyAny>) -> PyResult<Metrics> {
+    if let Ok(metrics) = value.cast::<crate::metrics::Metrics>() {
+        return Ok(metrics.get().0.clone());
+    }
+    let wrong = || {
+        wrong(
+            "metrics",
+            value,
+            "a Metrics, or a dict with \"fd\" and \"slot\"",
+        )
+    };
+    let dict = value.cast::<PyDict>().map_err(|_| wrong())?;
+    match (dict.get_item("fd")?, dict.get_item("slot")?) {
+        (Some(fd), Some(slot)) if dict.len() == 2 => crate::metrics::open(
+            fd.extract().map_err(|_| wrong())?,
+            slot.extract().map_err(|_| wrong())?,
+        ),
+        _ => Err(wrong()),
+    }
 }
 
 fn count(name: &str, value: &Bound<'_, PyAny>) -> PyResult<usize> {
