@@ -1,6 +1,7 @@
 """What a server tells of its requests: access log, metrics, health; and bounds that count them."""
 
 import contextlib
+import datetime
 import json
 import os
 import re
@@ -97,6 +98,36 @@ def test_access_log_file_is_opened_again(tmp_path: Path) -> None:
     assert path.read_text() == "GET /two 200\n"
     assert (tmp_path / "old.log").read_text() == "GET /one 200\n"
     assert server.access_log_dropped == 0
+
+
+ZONE = """
+import urllib.request
+from oxbridge import Mux
+from oxbridge._oxbridge import Core
+mux = Mux()
+mux.handle("/", lambda w, req: w.write("hello"))
+log = {"format": "%(t)s", "fd": 1}
+server = Core(mux._mux, ["127.0.0.1:0"], None, {"access_log": log})
+server.start()
+urllib.request.urlopen(f"http://{server.addresses[0]}/").read()
+server.begin_stop(30)
+assert server.wait(30)
+"""
+
+
+@pytest.mark.parametrize(
+    ("zone", "offset"), [("UTC0", "+0000"), ("XST-5:30", "+0530"), ("XST+9:30", "-0930")]
+)
+def test_access_log_shows_local_time(zone: str, offset: str) -> None:
+    environment = {**os.environ, "TZ": zone}
+    command = [sys.executable, "-c", ZONE]
+    done = subprocess.run(
+        command, env=environment, check=True, capture_output=True, text=True, timeout=120
+    )
+    shown = datetime.datetime.strptime(done.stdout, "[%d/%b/%Y:%H:%M:%S %z]\n")
+    assert done.stdout.endswith(f" {offset}]\n")
+    age = datetime.datetime.now(datetime.UTC) - shown
+    assert datetime.timedelta(0) <= age < datetime.timedelta(seconds=120)
 
 
 def test_an_access_log_without_a_path_is_not_reopened() -> None:

@@ -103,7 +103,9 @@ impl AccessLog {
         thread_local! {
             static LINE: RefCell<Vec<u8>> = const { RefCell::new(Vec::new()) };
         }
-        LINE.with_borrow_mut(|line| {
+        // Fails on a thread that is at its end: a server that is dropped there has no more to say.
+        let _ = LINE.try_with(|line| {
+            let line = &mut *line.borrow_mut();
             line.clear();
             match &self.0.format.kind {
                 Kind::Text(parts) => text::write(line, parts, record, outcome),

@@ -146,7 +146,7 @@ async fn speak_h1(
     limits: &Limits,
     stream: Stream,
     service: Service,
-    conn: &Arc<Conn>,
+    conn: &Conn,
 ) -> Result<(), Failure> {
     let mut builder = http1::Builder::new();
     builder

@@ -18,6 +18,7 @@ use http_body::Frame;
 use crate::access_log::{AccessLog, CLIENT_LEFT, Head, Outcome, Record};
 use crate::body::{Body, BoxError};
 use crate::conn::Conn;
+use crate::listen::PeerAddr;
 use crate::metrics::{Gauge, Metrics};
 use crate::sync::lock;
 
@@ -67,11 +68,12 @@ pub(crate) enum Begun {
 }
 
 impl Notes {
-    /// Begins an exchange. `live` has a reference for each writer that is alive, and one more.
+    /// Begins an exchange. `client` is asked who the client is, if that is to be noted; `live` has a
+    /// reference for each writer that is alive, and one more.
     pub(crate) fn begin<B>(
         self: &Arc<Self>,
         request: &Request<B>,
-        conn: &Arc<Conn>,
+        client: impl FnOnce(&HeaderMap) -> PeerAddr,
         live: &Arc<()>,
     ) -> Begun {
         if let Some(max_requests) = &self.max_requests {
@@ -86,12 +88,12 @@ impl Notes {
         let is_noted = self.log.is_some() || self.metrics.is_some();
         match permit {
             Some(permit) if is_noted || permit.is_some() => {
-                Begun::Admitted(Some(Box::new(self.watch(request, conn, permit))))
+                Begun::Admitted(Some(Box::new(self.watch(request, client, permit))))
             }
             Some(_) => Begun::Admitted(None),
             None => {
                 self.refused();
-                Begun::Refused(is_noted.then(|| Box::new(self.watch(request, conn, None))))
+                Begun::Refused(is_noted.then(|| Box::new(self.watch(request, client, None))))
             }
         }
     }
@@ -99,14 +101,14 @@ impl Notes {
     fn watch<B>(
         self: &Arc<Self>,
         request: &Request<B>,
-        conn: &Arc<Conn>,
+        client: impl FnOnce(&HeaderMap) -> PeerAddr,
         permit: Option<Permit>,
     ) -> Watch {
         Watch {
             begun: Instant::now(),
             method: request.method().clone(),
             record: self.log.as_ref().map(|log| Record {
-                conn: conn.clone(),
+                client: client(request.headers()),
                 came: SystemTime::now(),
                 head: Some(Head {
                     method: request.method().clone(),
@@ -135,13 +137,13 @@ impl Notes {
     }
 
     /// The guard has answered what was no request.
-    pub(crate) fn rejected(&self, conn: &Arc<Conn>, status: u16, sent: usize) {
+    pub(crate) fn rejected(&self, conn: &Conn, status: u16, sent: usize) {
         if let Some(metrics) = &self.metrics {
             metrics.request(None, status);
         }
         if let Some(log) = &self.log {
             let record = Record {
-                conn: conn.clone(),
+                client: conn.peer.clone(),
                 came: SystemTime::now(),
                 head: None,
                 fields: Vec::new(),

@@ -21,6 +21,7 @@ use crate::conn::{Conn, Underway};
 use crate::exchange::Exchange;
 use crate::incoming::RequestBody;
 use crate::limits::Limits;
+use crate::listen::PeerAddr;
 use crate::observe::{Begun, Watch};
 use crate::reactor::{Job, Shared};
 use crate::reply::{Outlet, Reply};
@@ -45,7 +46,8 @@ impl hyper::service::Service<HttpRequest<Incoming>> for Service {
         let underway = self.conn.begin_exchange();
         let account = request.version() == Version::HTTP_2;
         let shared = &self.shared;
-        let (state, watch) = match shared.notes.begin(&request, &self.conn, &shared.live) {
+        let client = |headers: &http::HeaderMap| self.client(headers);
+        let (state, watch) = match shared.notes.begin(&request, client, &shared.live) {
             Begun::Admitted(watch) => (self.dispatch(request), watch),
             Begun::Refused(watch) => {
                 let response = unavailable(*request.method() == Method::HEAD);
@@ -102,6 +104,11 @@ impl Service {
             }));
         }
         start(&self.shared, request, route)
+    }
+
+    /// Who the client of a request is, for what is noted of it.
+    fn client(&self, _headers: &http::HeaderMap) -> PeerAddr {
+        self.conn.peer.clone()
     }
 
     /// Asks the mux.

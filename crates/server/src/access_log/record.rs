@@ -1,17 +1,15 @@
 //! What of an exchange a line can show.
 
-use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
 use http::{HeaderValue, Method, Uri, Version};
 
-use crate::conn::Conn;
 use crate::listen::PeerAddr;
 
 /// What was asked, kept until the answer has gone. Cheap: the values share the request's own memory.
 #[derive(Debug)]
 pub(crate) struct Record {
-    pub(crate) conn: Arc<Conn>,
+    pub(crate) client: PeerAddr,
     pub(crate) came: SystemTime,
     /// None for what was no request: it was refused before it was understood.
     pub(crate) head: Option<Head>,
@@ -43,7 +41,7 @@ pub(crate) struct Outcome {
 impl Record {
     /// The client's address, without a port.
     pub(super) fn write_client(&self, out: &mut Vec<u8>) {
-        match &self.conn.peer {
+        match &self.client {
             PeerAddr::Tcp(address) => display(out, address.ip()),
             PeerAddr::Unix(_) => out.extend_from_slice(b"unix:"),
         }
