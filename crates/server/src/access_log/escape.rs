@@ -5,26 +5,31 @@ const HEX: &[u8; 16] = b"0123456789abcdef";
 /// As it stands in quotes: `\"`, `\\`, and `\x1b` for what has no place in a line. `also` is a further
 /// byte to write so.
 pub(super) fn text(out: &mut Vec<u8>, bytes: &[u8], also: Option<u8>) {
-    let plain = |b: u8| matches!(b, b' '..=b'~') && !matches!(b, b'"' | b'\\') && also != Some(b);
-    for chunk in bytes.utf8_chunks() {
-        let valid = chunk.valid();
-        if valid.bytes().all(plain) {
-            out.extend_from_slice(valid.as_bytes());
-        } else {
-            for c in valid.chars() {
-                let mut encoded = [0; 4];
-                let encoded = c.encode_utf8(&mut encoded).as_bytes();
-                if matches!(c, '"' | '\\') {
-                    out.extend_from_slice(&[b'\\', encoded[0]]);
-                } else if is_harmless(c) && also != Some(encoded[0]) {
-                    out.extend_from_slice(encoded);
-                } else {
-                    hex(out, encoded);
-                }
+    let rest = plain(out, bytes, also);
+    for chunk in rest.utf8_chunks() {
+        for c in chunk.valid().chars() {
+            let mut encoded = [0; 4];
+            let encoded = c.encode_utf8(&mut encoded).as_bytes();
+            if matches!(c, '"' | '\\') {
+                out.extend_from_slice(&[b'\\', encoded[0]]);
+            } else if is_harmless(c) && also != Some(encoded[0]) {
+                out.extend_from_slice(encoded);
+            } else {
+                hex(out, encoded);
             }
         }
         hex(out, chunk.invalid());
     }
+}
+
+/// Writes what needs no thought, as a rule all of it; gives the rest.
+fn plain<'a>(out: &mut Vec<u8>, bytes: &'a [u8], also: Option<u8>) -> &'a [u8] {
+    let is_plain =
+        |b: u8| matches!(b, b' '..=b'~') && !matches!(b, b'"' | b'\\') && also != Some(b);
+    let end = bytes.iter().position(|b| !is_plain(*b));
+    let (plain, rest) = bytes.split_at(end.unwrap_or(bytes.len()));
+    out.extend_from_slice(plain);
+    rest
 }
 
 /// Whether a character shows as itself and moves nothing: no control (a terminal obeys those of C1 too),
@@ -43,7 +48,8 @@ fn hex(out: &mut Vec<u8>, bytes: &[u8]) {
 /// A JSON string (RFC 8259 §7), quotes included.
 pub(super) fn json(out: &mut Vec<u8>, bytes: &[u8]) {
     out.push(b'"');
-    for chunk in bytes.utf8_chunks() {
+    let rest = plain(out, bytes, None);
+    for chunk in rest.utf8_chunks() {
         for c in chunk.valid().chars() {
             match c {
                 '"' | '\\' => out.extend_from_slice(&[b'\\', c as u8]),

@@ -1,6 +1,6 @@
 //! A line as a JSON object.
 
-use crate::access_log::record::{Outcome, Record, display};
+use crate::access_log::record::{Outcome, Record, number};
 use crate::access_log::{clock, escape};
 
 // The numbers of the request fields, as `Format::json` names them.
@@ -26,22 +26,32 @@ pub(super) fn write(out: &mut Vec<u8>, record: &Record, outcome: &Outcome) {
     let query = head.and_then(|h| h.uri.query());
     member(out, "query", query.map(str::as_bytes));
     member(out, "protocol", head.map(|h| h.protocol().as_bytes()));
-    let (status, sent, micros) = (outcome.status, outcome.sent, outcome.took.as_micros());
-    display(
+    out.extend_from_slice(b",\"status\":");
+    number(out, outcome.status.into());
+    out.extend_from_slice(b",\"bytes\":");
+    number(out, outcome.sent);
+    out.extend_from_slice(b",\"duration_us\":");
+    number(
         out,
-        format_args!(",\"status\":{status},\"bytes\":{sent},\"duration_us\":{micros}"),
+        u64::try_from(outcome.took.as_micros()).unwrap_or(u64::MAX),
     );
     member(out, "referer", record.field(REFERER));
     member(out, "user_agent", record.field(USER_AGENT));
-    let (complete, pid) = (outcome.complete, std::process::id());
-    display(
-        out,
-        format_args!(",\"complete\":{complete},\"pid\":{pid}}}"),
-    );
+    out.extend_from_slice(b",\"complete\":");
+    out.extend_from_slice(if outcome.complete {
+        b"true"
+    } else {
+        b"false".as_slice()
+    });
+    out.extend_from_slice(b",\"pid\":");
+    number(out, std::process::id().into());
+    out.push(b'}');
 }
 
 fn member(out: &mut Vec<u8>, name: &str, value: Option<&[u8]>) {
-    display(out, format_args!(",\"{name}\":"));
+    for piece in [",\"", name, "\":"] {
+        out.extend_from_slice(piece.as_bytes());
+    }
     match value {
         Some(value) => escape::json(out, value),
         None => out.extend_from_slice(b"null"),

@@ -1,7 +1,7 @@
 //! A line by a format string.
 
 use crate::access_log::format::Part;
-use crate::access_log::record::{Outcome, Record, display};
+use crate::access_log::record::{Outcome, Record, display, number as digits};
 use crate::access_log::{clock, escape};
 
 /// Writes the line, without its end.
@@ -35,10 +35,10 @@ pub(super) fn write(out: &mut Vec<u8>, parts: &[Part], record: &Record, outcome:
                 escape::text(out, query.as_bytes(), None);
             }
             Part::Protocol => value(out, head.map(|h| h.protocol().as_bytes())),
-            Part::Status => display(out, outcome.status),
+            Part::Status => digits(out, outcome.status.into()),
             Part::BytesOrDash if outcome.sent == 0 => out.push(b'-'),
-            Part::Bytes | Part::BytesOrDash => display(out, outcome.sent),
-            Part::Seconds => display(out, outcome.took.as_secs()),
+            Part::Bytes | Part::BytesOrDash => digits(out, outcome.sent),
+            Part::Seconds => digits(out, outcome.took.as_secs()),
             Part::Millis => display(out, outcome.took.as_millis()),
             Part::Micros => display(out, outcome.took.as_micros()),
             Part::Decimal => {
