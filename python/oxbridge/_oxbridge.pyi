@@ -9,12 +9,14 @@ from typing import Any, Literal, final, overload
 from typing_extensions import disjoint_base
 
 __all__ = [
+    "Admin",
     "BadBody",
     "BodyTimeout",
     "BodyTooLarge",
     "ClientGone",
     "Core",
     "Headers",
+    "Metrics",
     "Mux",
     "Part",
     "Parts",
@@ -401,6 +403,7 @@ class Core:
         binds: list[str],
         tls: Tls | None = None,
         options: dict[str, object] | None = None,
+        on_max_requests: Callable[[], object] | None = None,
     ) -> Core: ...
     def start(self) -> None:
         """Bind and serve. Raises OSError."""
@@ -418,9 +421,63 @@ class Core:
     def live_exchanges(self) -> int: ...
     def reload_tls(self) -> None:
         """Read the certificates again. Raises OSError or ValueError."""
+    def reopen_access_log(self) -> None:
+        """Open the access log's file again, after a rotation. Raises OSError."""
+    @property
+    def access_log_dropped(self) -> int:
+        """How many lines of the access log were lost, since its sink was too slow or failed."""
     def async_fd(self) -> int:
         """A descriptor that can be read while exchanges wait for `take_async`."""
     def take_async(
         self,
     ) -> list[tuple[Callable[[ResponseWriter, Request], Any], ResponseWriter, Request]]:
         """Exchanges for coroutine handlers."""
+
+@final
+class Metrics:
+    """Counters of one process, among those of all that share them. Any thread may use it."""
+
+    def __new__(cls) -> Metrics:
+        """Make counters for this process alone."""
+    @staticmethod
+    def create_shared(slots: int) -> tuple[Metrics, int]:
+        """Make counters for so many worker processes; return the supervisor's view of them and the
+        descriptor of their memory, which workers open and the caller closes. Raises OSError or
+        ValueError."""
+    @staticmethod
+    def open(fd: int, slot: int) -> Metrics:
+        """Count, as this process, in a slot (from 0) of memory that another process has made; the
+        descriptor may be closed afterwards. Raises OSError or ValueError."""
+    @property
+    def slots(self) -> int:
+        """How many workers there may be."""
+    def render(self) -> str:
+        """Return all slots together in Prometheus' text format, version 0.0.4."""
+    def retire_slot(self, slot: int) -> None:
+        """Clear the slot of a worker that has ended; the sums stay. Raises ValueError."""
+
+@final
+class Admin:
+    """A server with metrics, health and readiness, which serves once it is made. It runs no Python:
+    a busy interpreter does not hold it up."""
+
+    def __new__(
+        cls,
+        binds: list[str],
+        metrics: Metrics,
+        *,
+        metrics_path: str = "/metrics",
+        health_path: str = "/healthz",
+        ready_path: str = "/readyz",
+    ) -> Admin:
+        """Bind and serve. Raises OSError, ValueError, PatternError."""
+    @property
+    def addresses(self) -> list[str]: ...
+    @property
+    def state(self) -> str:
+        """What readiness checks are answered with: "starting" (503, at first), "ready" (200) or
+        "draining" (503)."""
+    @state.setter
+    def state(self, state: str) -> None: ...
+    def stop(self, timeout: float) -> bool:
+        """Stop, and wait until it has; what is under way after `timeout` seconds is cut."""

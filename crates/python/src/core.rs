@@ -4,19 +4,20 @@ use std::os::fd::BorrowedFd;
 use std::sync::{Arc, Mutex, OnceLock, Weak};
 use std::time::{Duration, Instant};
 
-use oxbridge::listen::Bind;
-use oxbridge::{Exchange, Limits, Server, StartError};
-use pyo3::exceptions::{PyOSError, PyOverflowError, PyRuntimeError, PyTypeError, PyValueError};
+use oxbridge::access_log::AccessLog;
+use oxbridge::listen::{Bind, ParseBindError};
+use oxbridge::{Exchange, Server, StartError};
+use pyo3::exceptions::{PyOSError, PyRuntimeError, PyValueError};
 use pyo3::gc::{PyTraverseError, PyVisit};
 use pyo3::prelude::*;
 use pyo3::types::PyDict;
 
 use crate::aio::{Delivery, Item, Queue};
 use crate::call::{self, Interpreter};
-use crate::content::Content;
-use crate::convert::{lock, type_name};
+use crate::convert::lock;
 use crate::errors::PatternError;
 use crate::mux::{Kind, Mux};
+use crate::options::{Options, read_options, seconds};
 use crate::tls::{Tls, tls_error};
 use crate::turns::Turns;
 
@@ -32,6 +33,9 @@ pub(crate) struct Core {
     binds: Vec<Bind>,
     tls: Option<Py<Tls>>,
     options: Options,
+    on_max_requests: Option<Py<PyAny>>,
+    /// While the server runs, if it writes one.
+    access_log: OnceLock<AccessLog>,
     queue: Arc<Queue>,
     /// An event loop takes its turns.
     driven: bool,
@@ -53,33 +57,19 @@ enum State {
     Ended,
 }
 
-#[derive(Clone)]
-struct Options {
-    content: Content,
-    limits: Limits,
-    threads: usize,
-    queue: usize,
-}
-
 #[pymethods]
 impl Core {
     #[new]
-    #[pyo3(signature = (mux, binds, tls=None, options=None, *, driven=false))]
+    #[pyo3(signature = (mux, binds, tls=None, options=None, on_max_requests=None, *, driven=false))]
     fn new(
         mux: Py<Mux>,
         binds: Vec<String>,
         tls: Option<Py<Tls>>,
         options: Option<&Bound<'_, PyDict>>,
+        on_max_requests: Option<Py<PyAny>>,
         driven: bool,
     ) -> PyResult<Self> {
-        let binds = binds
-            .iter()
-            .map(|text| {
-                text.parse().map_err(|e: oxbridge::listen::ParseBindError| {
-                    PyValueError::new_err(e.to_string())
-                })
-            })
-            .collect::<PyResult<_>>()?;
+        let binds = read_binds(&binds)?;
         let queue = if driven {
             Queue::of_turns()
         } else {
@@ -90,6 +80,8 @@ impl Core {
             binds,
             tls,
             options: read_options(options)?,
+            on_max_requests,
+            access_log: OnceLock::new(),
             queue,
             driven,
             server: Mutex::new(State::New),
@@ -158,6 +150,9 @@ impl Core {
             limits,
             threads,
             queue,
+            access_log,
+            metrics,
+            max_requests,
         } = self.options.clone();
         let mut builder = content
             .apply(builder)?
@@ -168,6 +163,19 @@ impl Core {
             .host(Arc::new(Interpreter));
         for bind in &self.binds {
             builder = builder.bind(bind.clone());
+        }
+        if let Some(access_log) = access_log {
+            let log = access_log.start()?;
+            // Set once: a server that has been started is not started again, unless it could not bind.
+            let log = self.access_log.get_or_init(|| log);
+            builder = builder.access_log(log.clone());
+        }
+        if let Some(metrics) = metrics {
+            builder = builder.metrics(metrics);
+        }
+        if let (Some(most), Some(callback)) = (max_requests, &self.on_max_requests) {
+            let callback = callback.clone_ref(py);
+            builder = builder.max_requests(most, move || call_apart(callback));
         }
         if let Some(tls) = &self.tls {
             builder = builder.tls(tls.get().build()?);
@@ -244,6 +252,20 @@ impl Core {
         }
     }
 
+    /// Opens the access log's file again, by its path.
+    fn reopen_access_log(&self, py: Python<'_>) -> PyResult<()> {
+        match self.access_log.get() {
+            Some(log) => py.detach(|| log.reopen()).map_err(Into::into),
+            None => Ok(()),
+        }
+    }
+
+    /// How many lines of the access log were lost.
+    #[getter]
+    fn access_log_dropped(&self) -> u64 {
+        self.access_log.get().map_or(0, AccessLog::dropped)
+    }
+
     /// The descriptor that is readable while exchanges of async handlers wait; None for a server whose
     /// turns a loop takes.
     fn async_fd(&self) -> Option<i32> {
@@ -280,6 +302,7 @@ impl Core {
 
     fn __traverse__(&self, visit: PyVisit<'_>) -> Result<(), PyTraverseError> {
         visit.call(&self.mux)?;
+        visit.call(&self.on_max_requests)?;
         self.tls.iter().try_for_each(|tls| visit.call(tls))
     }
 
@@ -326,94 +349,37 @@ pub(crate) fn stop_all(py: Python<'_>) {
     });
 }
 
-fn start_error(e: StartError) -> PyErr {
+/// Where to listen.
+pub(crate) fn read_binds(binds: &[String]) -> PyResult<Vec<Bind>> {
+    let parse = |text: &String| {
+        text.parse()
+            .map_err(|e: ParseBindError| PyValueError::new_err(e.to_string()))
+    };
+    binds.iter().map(parse).collect()
+}
+
+/// Calls `function()` on a thread of its own: whoever asks for it must not wait for the interpreter. Once in
+/// the life of a server.
+fn call_apart(function: Py<PyAny>) {
+    let call = move || {
+        // Without an interpreter there is nobody to tell.
+        let _ = Python::try_attach(|py| {
+            if let Err(e) = function.call0(py) {
+                call::report(py, &e, "on_max_requests");
+            }
+        });
+    };
+    if let Err(e) = std::thread::Builder::new()
+        .name("oxbridge-max-requests".into())
+        .spawn(call)
+    {
+        tracing::error!("cannot tell that max_requests is reached: {e}");
+    }
+}
+
+pub(crate) fn start_error(e: StartError) -> PyErr {
     match e.raw_os_error() {
         Some(errno) => PyOSError::new_err((errno, e.to_string())),
         None => PyOSError::new_err(e.to_string()),
     }
-}
-
-fn seconds(name: &str, value: f64) -> PyResult<Duration> {
-    // A century is as good as for ever, and does not overflow a clock.
-    if value.is_nan() || value < 0.0 {
-        return Err(PyValueError::new_err(format!(
-            "{name} is {value}; wanted seconds, 0 or more"
-        )));
-    }
-    Duration::try_from_secs_f64(value.min(3.2e9))
-        .map_err(|e| PyOverflowError::new_err(e.to_string()))
-}
-
-/// The options by name; an unknown one is an error that lists the known ones.
-fn read_options(options: Option<&Bound<'_, PyDict>>) -> PyResult<Options> {
-    const KNOWN: &str = "threads, queue, max_header_bytes, max_headers, max_body, header_timeout, body_timeout, keep_alive_timeout, write_timeout, max_connections, h2_max_streams, buffer_body, write_ahead, compression, static";
-    let mut all = Options {
-        content: Content::default(),
-        limits: Limits::default(),
-        threads: 200,
-        queue: 1024,
-    };
-    let limits = &mut all.limits;
-    for (name, value) in options.into_iter().flatten() {
-        let name: String = name.extract()?;
-        if all.content.read(&name, &value)? {
-            continue;
-        }
-        let count = || count(&name, &value);
-        let time = || {
-            value
-                .extract::<f64>()
-                .map_err(|_| wrong(&name, &value, "seconds"))
-                .and_then(|v| seconds(&name, v))
-        };
-        match name.as_str() {
-            "threads" => all.threads = count()?,
-            "queue" => all.queue = count()?,
-            "max_header_bytes" => limits.max_head_bytes = count()?,
-            "max_headers" => limits.max_headers = count()?,
-            "max_body" => {
-                limits.max_body = if value.is_none() {
-                    None
-                } else {
-                    Some(count()? as u64)
-                }
-            }
-            "header_timeout" => limits.header_timeout = time()?,
-            "body_timeout" => limits.body_timeout = time()?,
-            "keep_alive_timeout" => limits.keep_alive_timeout = time()?,
-            "write_timeout" => limits.write_timeout = time()?,
-            "max_connections" => {
-                limits.max_connections = if value.is_none() {
-                    None
-                } else {
-                    Some(count()?)
-                }
-            }
-            "h2_max_streams" => limits.h2_max_streams = u32::try_from(count()?).unwrap_or(u32::MAX),
-            "buffer_body" => limits.buffer_body = count()?,
-            "write_ahead" => limits.write_ahead = count()?,
-            _ => {
-                return Err(PyTypeError::new_err(format!(
-                    "unknown option {name:?}; known are {KNOWN}"
-                )));
-            }
-        }
-    }
-    Ok(all)
-}
-
-fn count(name: &str, value: &Bound<'_, PyAny>) -> PyResult<usize> {
-    value
-        .extract::<usize>()
-        .map_err(|_| wrong(name, value, "a whole number, 0 or more"))
-}
-
-fn wrong(name: &str, value: &Bound<'_, PyAny>, wanted: &str) -> PyErr {
-    let shown = value
-        .repr()
-        .map_or_else(|_| "?".to_owned(), |r| r.to_string());
-    PyTypeError::new_err(format!(
-        "{name} is {shown} ({}); wanted {wanted}",
-        type_name(value)
-    ))
 }

@@ -9,6 +9,7 @@ use http_body_util::BodyExt as _;
 use http_body_util::combinators::UnsyncBoxBody;
 
 use crate::conn::Underway;
+use crate::observe::Watch;
 use crate::reply::{Outlet, Piece};
 
 /// What went wrong inside a body.
@@ -25,6 +26,8 @@ pub type BoxError = Box<dyn std::error::Error + Send + Sync>;
 #[derive(Debug)]
 pub struct Body {
     kind: Kind,
+    /// Notes what is sent of it.
+    watch: Option<Box<Watch>>,
     /// Keeps the connection busy until the body is done.
     underway: Option<Underway>,
     /// What the connection has been told that it owes for this body.
@@ -99,7 +102,7 @@ impl Body {
             }
             return Poll::Ready(Some(Ok(Frame::data(piece))));
         }
-        http_body::Body::poll_frame(Pin::new(self), cx)
+        self.poll_next(cx)
     }
 
     /// All bytes of the body, if they are here already.
@@ -129,6 +132,11 @@ impl Body {
         self.kind = Kind::Empty;
     }
 
+    /// Puts a watch over what is sent from now on.
+    pub(crate) fn watch(&mut self, watch: Box<Watch>) {
+        self.watch = Some(watch);
+    }
+
     fn settle(&mut self) {
         let owed = std::mem::take(&mut self.owed);
         if let Some(underway) = &self.underway
@@ -142,6 +150,9 @@ impl Body {
 impl Drop for Body {
     fn drop(&mut self) {
         self.settle();
+        if let Some(mut watch) = self.watch.take() {
+            watch.done(http_body::Body::is_end_stream(self));
+        }
     }
 }
 
@@ -149,6 +160,7 @@ impl From<Kind> for Body {
     fn from(kind: Kind) -> Self {
         Body {
             kind,
+            watch: None,
             underway: None,
             owed: 0,
         }
@@ -198,23 +210,11 @@ impl http_body::Body for Body {
         mut self: Pin<&mut Self>,
         cx: &mut Context<'_>,
     ) -> Poll<Option<Result<Frame<Bytes>, BoxError>>> {
-        match &mut self.kind {
-            Kind::Empty | Kind::Announced => Poll::Ready(None),
-            Kind::Whole(bytes) => {
-                let bytes = std::mem::take(bytes);
-                self.kind = Kind::Empty;
-                self.settle();
-                Poll::Ready(Some(Ok(Frame::data(bytes))))
-            }
-            Kind::Streamed(outlet) => {
-                Poll::Ready(ready!(outlet.poll_chunk(cx)).map(|piece| match piece {
-                    Ok(Piece::Data(bytes)) => Ok(Frame::data(bytes)),
-                    Ok(Piece::Trailers(trailers)) => Ok(Frame::trailers(trailers)),
-                    Err(aborted) => Err(aborted.into()),
-                }))
-            }
-            Kind::Other(body) => Pin::new(body).poll_frame(cx),
+        let polled = self.poll_next(cx);
+        if let Some(watch) = &mut self.watch {
+            watch.gave(&polled);
         }
+        polled
     }
 
     fn is_end_stream(&self) -> bool {
@@ -231,6 +231,28 @@ impl http_body::Body for Body {
             Kind::Whole(bytes) => SizeHint::with_exact(bytes.len() as u64),
             Kind::Streamed(_) => SizeHint::default(),
             Kind::Other(body) => body.size_hint(),
+        }
+    }
+}
+
+impl Body {
+    fn poll_next(&mut self, cx: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, BoxError>>> {
+        match &mut self.kind {
+            Kind::Empty | Kind::Announced => Poll::Ready(None),
+            Kind::Whole(bytes) => {
+                let bytes = std::mem::take(bytes);
+                self.kind = Kind::Empty;
+                self.settle();
+                Poll::Ready(Some(Ok(Frame::data(bytes))))
+            }
+            Kind::Streamed(outlet) => {
+                Poll::Ready(ready!(outlet.poll_chunk(cx)).map(|piece| match piece {
+                    Ok(Piece::Data(bytes)) => Ok(Frame::data(bytes)),
+                    Ok(Piece::Trailers(trailers)) => Ok(Frame::trailers(trailers)),
+                    Err(aborted) => Err(aborted.into()),
+                }))
+            }
+            Kind::Other(body) => http_body::Body::poll_frame(Pin::new(body), cx),
         }
     }
 }

@@ -8,6 +8,7 @@ use http::{Response, StatusCode};
 use oxbridge_mux::RegisterError;
 use tower_service::Service;
 
+use crate::access_log::AccessLog;
 use crate::app::{Handler, ResponseFuture, Table};
 use crate::body::{Body, BoxError};
 use crate::compression::Compression;
@@ -18,6 +19,8 @@ use crate::files::StaticDir;
 use crate::incoming::RequestBody;
 use crate::limits::Limits;
 use crate::listen::{Bind, ListenOptions};
+use crate::metrics::Metrics;
+use crate::observe::{MaxRequests, Notes};
 use crate::request::Request;
 use crate::respond::IntoResponse;
 use crate::response::{ResponseWriter, plain};
@@ -53,6 +56,7 @@ impl Builder {
             binds: Vec::new(),
             listen: ListenOptions::default(),
             limits: Limits::default(),
+            notes: Notes::default(),
             tls: None,
             host: Arc::new(Native),
             reactors: 1,
@@ -259,6 +263,25 @@ impl Builder {
     /// What a client may use.
     pub fn limits(mut self, limits: Limits) -> Self {
         self.0.limits = limits;
+        self
+    }
+
+    /// Writes a line for each exchange.
+    pub fn access_log(mut self, log: AccessLog) -> Self {
+        self.0.notes.log = Some(log);
+        self
+    }
+
+    /// Counts what the server does.
+    pub fn metrics(mut self, metrics: Metrics) -> Self {
+        self.0.notes.metrics = Some(metrics);
+        self
+    }
+
+    /// Calls `reached` once, when `n` requests have begun (0 counts as 1): for a host that renews its
+    /// processes now and then. It is called inside a reactor, so it must not block. The server goes on.
+    pub fn max_requests(mut self, n: u64, reached: impl FnOnce() + Send + 'static) -> Self {
+        self.0.notes.max_requests = Some(MaxRequests::new(n, Box::new(reached)));
         self
     }
 

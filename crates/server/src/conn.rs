@@ -19,6 +19,7 @@ use std::time::Duration;
 
 use crate::limits::Limits;
 use crate::listen::{LocalAddr, PeerAddr};
+use crate::metrics::Metrics;
 use crate::sync::lock;
 use crate::tls::TlsInfo;
 use crate::websocket::Pending;
@@ -58,6 +59,8 @@ pub(crate) struct Conn {
     pub(crate) tls: OnceLock<TlsInfo>,
     /// What the handlers' language keeps for the connection.
     pub(crate) kept: OnceLock<Box<dyn Any + Send + Sync>>,
+    /// Where what it does is counted.
+    pub(crate) metrics: Option<Metrics>,
     clock: Arc<Clock>,
     exchanges: AtomicU32,
     phase: AtomicU8,
@@ -107,6 +110,7 @@ impl Conn {
             local,
             tls: OnceLock::new(),
             kept: OnceLock::new(),
+            metrics: None,
             clock,
             exchanges: AtomicU32::new(0),
             phase: AtomicU8::new(Phase::Head as u8),

@@ -223,7 +223,20 @@ async fn speak_h1(
             return Ok(());
         }
     };
-    let answer = stream.rejected().map(refusal).unwrap_or_default();
+    let answer = match stream.rejected() {
+        Some(reject) => {
+            let (answer, sent) = refusal(reject);
+            service.shared.notes.rejected(conn, reject.status, sent);
+            answer
+        }
+        None => {
+            if served.as_ref().is_err_and(hyper::Error::is_parse) {
+                // A target that the guard lets pass and hyper does not; hyper has answered.
+                service.shared.notes.rejected(conn, 400, 0);
+            }
+            Vec::new()
+        }
+    };
     if answer.is_empty() && stream.ended() {
         return served.map_err(Into::into);
     }
@@ -238,8 +251,8 @@ async fn part(conn: &Conn, stream: Stream, answer: Vec<u8>) {
     let _ = tokio::time::timeout(LINGER, Farewell::new(stream.into_socket(), answer)).await;
 }
 
-/// The answer to a message that the guard rejected.
-fn refusal(reject: &Reject) -> Vec<u8> {
+/// The answer to a message that the guard rejected, and the length of its body.
+fn refusal(reject: &Reject) -> (Vec<u8>, usize) {
     let reason = http::StatusCode::from_u16(reject.status)
         .ok()
         .and_then(|s| s.canonical_reason())
@@ -251,7 +264,7 @@ fn refusal(reject: &Reject) -> Vec<u8> {
         text.len(),
         httpdate::fmt_http_date(std::time::SystemTime::now()),
     );
-    (head + &text).into_bytes()
+    ((head + &text).into_bytes(), text.len())
 }
 
 async fn speak_h2(

@@ -157,6 +157,9 @@ impl RequestBody {
                         return Poll::Ready(Some(Err(BodyError::TooLarge(self.limit))));
                     }
                     self.left -= data.len() as u64;
+                    if let Some(metrics) = &self.conn.metrics {
+                        metrics.received(data.len());
+                    }
                     if !data.is_empty() {
                         return Poll::Ready(Some(Ok(data)));
                     }

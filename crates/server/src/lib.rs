@@ -8,10 +8,13 @@
 
 #![deny(missing_docs)]
 
+pub mod access_log;
+pub mod admin;
 pub mod compression;
 pub mod files;
 pub mod listen;
 pub mod log;
+pub mod metrics;
 pub mod tls;
 pub mod websocket;
 
@@ -28,6 +31,7 @@ mod guard;
 mod incoming;
 mod limits;
 mod memory;
+mod observe;
 mod reactor;
 mod reply;
 mod request;

@@ -41,6 +41,9 @@ pub struct Limits {
     pub write_timeout: Duration,
     /// Open connections; past it new ones wait in the listen queue. Default: none.
     pub max_connections: Option<usize>,
+    /// Exchanges under way in the server; past it 503 with Retry-After, before any handler. One whose client
+    /// has left counts until its handler is done. Default: none.
+    pub max_concurrency: Option<usize>,
     /// Concurrent streams of one HTTP/2 connection (RFC 9113 §5.1.2). Default 128.
     pub h2_max_streams: u32,
     /// Streams that an HTTP/2 client may reset before they are handled; past it the connection ends
@@ -62,6 +65,7 @@ impl Default for Limits {
             keep_alive_timeout: Duration::from_secs(75),
             write_timeout: Duration::from_secs(60),
             max_connections: None,
+            max_concurrency: None,
             h2_max_streams: 128,
             h2_max_resets: 20,
         }

@@ -21,6 +21,7 @@ use crate::compression::Compression;
 use crate::conn::{Order, Sweep};
 use crate::exchange::Exchange;
 use crate::limits::Limits;
+use crate::observe::Notes;
 use crate::sync::lock;
 
 /// What waits for a thread.
@@ -95,6 +96,7 @@ pub(crate) struct Reactor {
 pub(crate) struct Shared {
     pub(crate) app: Arc<App>,
     pub(crate) limits: Arc<Limits>,
+    pub(crate) notes: Arc<Notes>,
     pub(crate) sweep: Arc<Sweep>,
     /// Listening sockets that are still open.
     acceptors: AtomicUsize,
@@ -121,13 +123,15 @@ impl Shared {
     pub(crate) fn new(
         app: Arc<App>,
         limits: Arc<Limits>,
+        notes: Arc<Notes>,
+        compression: Option<Arc<Compression>>,
         queue: usize,
         driven: bool,
-        compression: Option<Arc<Compression>>,
     ) -> Arc<Self> {
         Arc::new(Shared {
             app,
             limits,
+            notes,
             sweep: Arc::new(Sweep::new()),
             acceptors: AtomicUsize::new(0),
             live: Arc::new(()),

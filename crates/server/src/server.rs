@@ -18,6 +18,7 @@ use crate::error::{StartError, StartKind};
 use crate::exchange::Exchange;
 use crate::limits::Limits;
 use crate::listen::{Bind, ListenOptions, Listener, LocalAddr, TokioListener};
+use crate::observe::Notes;
 use crate::reactor::{OnDrop, Reactor, Shared, is_inside};
 use crate::sync::lock;
 use crate::tls::TlsAcceptor;
@@ -30,6 +31,7 @@ pub(crate) struct Plan {
     pub(crate) binds: Vec<Bind>,
     pub(crate) listen: ListenOptions,
     pub(crate) limits: Limits,
+    pub(crate) notes: Notes,
     pub(crate) tls: Option<TlsAcceptor>,
     pub(crate) host: Arc<dyn Host>,
     pub(crate) reactors: usize,
@@ -90,6 +92,9 @@ impl Server {
         }
         let addresses = listeners.iter().map(|l| l.local_addr().clone()).collect();
         let (app, limits) = (Arc::new(App::new(plan.table)), Arc::new(plan.limits));
+        let mut notes = plan.notes;
+        notes.max_concurrency = limits.max_concurrency;
+        let notes = Arc::new(notes);
         let permits = limits
             .max_connections
             .map(|max| Arc::new(Semaphore::new(max.min(Semaphore::MAX_PERMITS))));
@@ -109,9 +114,10 @@ impl Server {
             let shared = Shared::new(
                 app.clone(),
                 limits.clone(),
+                notes.clone(),
+                compression.clone(),
                 plan.queue,
                 plan.driven,
-                compression.clone(),
             );
             let reactor = Reactor::new(shared.clone()).map_err(io("make an event loop"))?;
             let enter = reactor.handle().enter();
@@ -233,10 +239,16 @@ impl Server {
     /// Waits at most until `deadline`; says whether the server has stopped. A driven server's turns are
     /// taken meanwhile, unless another thread takes them.
     pub fn wait_until(&self, deadline: Option<Instant>) -> bool {
-        self.engines.iter().all(|engine| match engine {
+        let ended = self.engines.iter().all(|engine| match engine {
             Engine::Crew(crew) => crew.wait_ended(deadline),
             Engine::Driver(driver) => driver.wait_ended(deadline),
-        })
+        });
+        if let Some(engine) = self.engines.first()
+            && ended
+        {
+            engine.reactor().shared().notes.finish();
+        }
+        ended
     }
 
     /// Whether the calling thread must not wait for this server to stop: it is one of its own, or has

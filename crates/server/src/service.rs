@@ -11,7 +11,7 @@ use std::sync::Arc;
 use std::task::{Context, Poll, ready};
 
 use bytes::BytesMut;
-use http::header::{ALLOW, EXPECT, HOST, RETRY_AFTER};
+use http::header::{ALLOW, EXPECT, HOST};
 use http::{HeaderValue, Method, Request as HttpRequest, Response, StatusCode, Version};
 use hyper::body::{Body as _, Incoming};
 use hyper::ext::Protocol;
@@ -24,13 +24,15 @@ use crate::conn::{Conn, Underway};
 use crate::exchange::Exchange;
 use crate::incoming::RequestBody;
 use crate::limits::Limits;
+use crate::listen::PeerAddr;
+use crate::observe::{Begun, Watch};
 use crate::reactor::{Job, Shared};
 use crate::reply::{Outlet, Reply};
 use crate::request::{Request, host};
 use crate::response::{ResponseWriter, plain};
 use crate::websocket;
 
-use self::answers::{asterisk, close, redirect};
+use self::answers::{asterisk, close, redirect, unavailable};
 use self::gathering::Gathering;
 
 /// What hyper calls for each request of one connection.
@@ -49,9 +51,19 @@ impl hyper::service::Service<HttpRequest<Incoming>> for Service {
         let account = request.version() == Version::HTTP_2;
         let compression = self.shared.compression.as_ref();
         let compression = compression.map(|c| c.negotiate(request.method(), request.headers()));
+        let shared = &self.shared;
+        let client = |headers: &http::HeaderMap| self.client(headers);
+        let (state, watch) = match shared.notes.begin(&request, client, &shared.live) {
+            Begun::Admitted(watch) => (self.dispatch(request), watch),
+            Begun::Refused(watch) => {
+                let response = unavailable(*request.method() == Method::HEAD);
+                (State::Done(Some(response)), watch)
+            }
+        };
         Answer {
             compression,
-            state: self.dispatch(request),
+            state,
+            watch,
             underway: Some(underway),
             account,
         }
@@ -108,6 +120,11 @@ impl Service {
             }));
         }
         start(&self.shared, request, route)
+    }
+
+    /// Who the client of a request is, for what is noted of it.
+    fn client(&self, _headers: &http::HeaderMap) -> PeerAddr {
+        self.conn.peer.clone()
     }
 
     /// Asks the mux.
@@ -218,11 +235,8 @@ fn start(shared: &Arc<Shared>, request: Request, route: Arc<Route>) -> State {
                     drop(outlet);
                     // Nobody listens to it any more, so this says nothing and logs nothing.
                     drop(job);
-                    let mut response = plain(StatusCode::SERVICE_UNAVAILABLE, head_request);
-                    response
-                        .headers_mut()
-                        .insert(RETRY_AFTER, HeaderValue::from_static("1"));
-                    State::Done(Some(response))
+                    shared.notes.refused();
+                    State::Done(Some(unavailable(head_request)))
                 }
             }
         }
@@ -248,6 +262,8 @@ fn exchange(shared: &Shared, request: Request) -> (Exchange, Outlet) {
 /// The answer to one request, to come.
 pub(crate) struct Answer {
     state: State,
+    /// Goes into the response's body too.
+    watch: Option<Box<Watch>>,
     /// Goes into the response's body, so that the exchange lasts as long as that does.
     underway: Option<Underway>,
     /// See [`Body::keep`].
@@ -305,6 +321,11 @@ impl Future for Answer {
         }
         if let Some(compression) = this.compression.take() {
             response = compression.apply(response);
+        }
+        if let Some(mut watch) = this.watch.take() {
+            // Last: it counts what is sent, compressed or not.
+            watch.head(&response);
+            response.body_mut().watch(watch);
         }
         Poll::Ready(Ok(response))
     }

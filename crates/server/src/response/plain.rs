@@ -4,6 +4,7 @@ use http::header::{CONTENT_LENGTH, CONTENT_TYPE};
 use http::{HeaderValue, Response, StatusCode};
 
 use crate::body::Body;
+use crate::observe::Failure;
 
 /// A short text answer that is the server's own, as Go's `http.Error` gives it.
 pub(crate) fn plain(status: StatusCode, head_request: bool) -> Response<Body> {
@@ -20,6 +21,10 @@ pub(crate) fn plain(status: StatusCode, head_request: bool) -> Response<Body> {
         Body::from(text)
     });
     *response.status_mut() = status;
+    if status == StatusCode::INTERNAL_SERVER_ERROR {
+        // Nothing else of ours is answered so.
+        response.extensions_mut().insert(Failure);
+    }
     let headers = response.headers_mut();
     headers.insert(
         CONTENT_TYPE,

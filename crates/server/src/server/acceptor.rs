@@ -9,6 +9,7 @@ use crate::conn::Conn;
 use crate::connection;
 use crate::listen::{TokioListener, is_exhausted, is_transient};
 use crate::memory;
+use crate::metrics::Metrics;
 use crate::reactor::Shared;
 use crate::tls::TlsAcceptor;
 
@@ -40,13 +41,16 @@ pub(super) async fn accept(
             Some(permits) => permits.clone().acquire_owned().await.ok(),
             None => None,
         };
-        let conn = Arc::new(Conn::new(peer, local.clone(), shared.sweep.clock.clone()));
+        let mut conn = Conn::new(peer, local.clone(), shared.sweep.clock.clone());
+        conn.metrics = shared.notes.metrics.clone();
+        let counted = conn.metrics.as_ref().map(Metrics::connection_opened);
+        let conn = Arc::new(conn);
         let entered = shared.sweep.enter(conn.clone());
         let (shared, tls) = (shared.clone(), tls.clone());
         tokio::spawn(async move {
             let _ended = Ended(Some(entered), shared.clone());
             connection::serve(shared, accepted, conn, tls).await;
-            drop(permit);
+            drop((permit, counted));
         });
     }
 }

@@ -1,6 +1,6 @@
 //! Answers that no handler gives.
 
-use http::header::{CONNECTION, CONTENT_LENGTH, CONTENT_TYPE, LOCATION};
+use http::header::{CONNECTION, CONTENT_LENGTH, CONTENT_TYPE, LOCATION, RETRY_AFTER};
 use http::{HeaderValue, Method, Response, StatusCode};
 
 use crate::body::Body;
@@ -49,6 +49,15 @@ pub(super) fn redirect(location: &str, status: u16, method: &Method) -> Response
         page.push_str("</a>.\n\n");
         *response.body_mut() = page.into();
     }
+    response
+}
+
+/// There is too much to do: 503, and when to come again.
+pub(super) fn unavailable(head_request: bool) -> Response<Body> {
+    let mut response = plain(StatusCode::SERVICE_UNAVAILABLE, head_request);
+    response
+        .headers_mut()
+        .insert(RETRY_AFTER, HeaderValue::from_static("1"));
     response
 }
 
