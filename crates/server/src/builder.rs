@@ -42,7 +42,7 @@ use crate::tls::TlsAcceptor;
 /// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```
 #[must_use = "a builder does nothing until it is started"]
-pub struct Builder(Plan);
+pub struct Builder(pub(crate) Plan);
 
 impl Builder {
     pub(crate) fn new() -> Self {
@@ -57,6 +57,7 @@ impl Builder {
             threads: 200,
             queue: 1024,
             driven: false,
+            edge: crate::edge::Plan::default(),
         })
     }
 

@@ -51,7 +51,10 @@ pub(crate) enum Order {
 /// One connection: shared by its task, its exchanges and the sweep.
 #[derive(Debug)]
 pub(crate) struct Conn {
-    pub(crate) peer: PeerAddr,
+    /// The other end of the socket.
+    pub(crate) socket_peer: PeerAddr,
+    /// Whose connection it is, where a PROXY header says so.
+    pub(crate) announced: OnceLock<PeerAddr>,
     pub(crate) local: Arc<LocalAddr>,
     pub(crate) tls: OnceLock<TlsInfo>,
     clock: Arc<Clock>,
@@ -92,7 +95,8 @@ impl Conn {
     pub(crate) fn new(peer: PeerAddr, local: Arc<LocalAddr>, clock: Arc<Clock>) -> Self {
         let now = clock.now();
         Conn {
-            peer,
+            socket_peer: peer,
+            announced: OnceLock::new(),
             local,
             tls: OnceLock::new(),
             clock,
@@ -115,6 +119,11 @@ impl Conn {
             interim: Mutex::new(Vec::new()),
             fault: OnceLock::new(),
         }
+    }
+
+    /// Who connected: the other end of the socket, or whoever it has announced.
+    pub(crate) fn peer(&self) -> &PeerAddr {
+        self.announced.get().unwrap_or(&self.socket_peer)
     }
 
     pub(crate) fn is_tls(&self) -> bool {

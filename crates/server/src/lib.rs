@@ -9,6 +9,7 @@
 #![deny(missing_docs)]
 
 pub mod files;
+pub mod forwarded;
 pub mod listen;
 pub mod log;
 pub mod tls;
@@ -20,12 +21,14 @@ mod conn;
 mod connection;
 mod crew;
 mod driver;
+mod edge;
 mod error;
 mod exchange;
 mod guard;
 mod incoming;
 mod limits;
 mod memory;
+mod proxy_protocol;
 mod reactor;
 mod reply;
 mod request;

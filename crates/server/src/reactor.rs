@@ -18,6 +18,7 @@ use tokio::runtime::Runtime;
 
 use crate::app::{App, Handler, Route};
 use crate::conn::{Order, Sweep};
+use crate::edge::Edge;
 use crate::exchange::Exchange;
 use crate::limits::Limits;
 use crate::sync::lock;
@@ -108,6 +109,8 @@ pub(crate) struct Shared {
     draining: AtomicBool,
     /// The threads that run handlers are the ones that take turns, so no handler may wait.
     pub(crate) driven: bool,
+    /// Who may speak for clients, and what every answer carries.
+    pub(crate) edge: Arc<Edge>,
     /// Dropped when the reactor has stopped.
     over: Mutex<Vec<Arc<OnDrop>>>,
     /// The waker of whoever takes a turn: always the same for one runtime.
@@ -115,7 +118,13 @@ pub(crate) struct Shared {
 }
 
 impl Shared {
-    pub(crate) fn new(app: Arc<App>, limits: Arc<Limits>, queue: usize, driven: bool) -> Arc<Self> {
+    pub(crate) fn new(
+        app: Arc<App>,
+        limits: Arc<Limits>,
+        queue: usize,
+        driven: bool,
+        edge: Arc<Edge>,
+    ) -> Arc<Self> {
         Arc::new(Shared {
             app,
             limits,
@@ -128,6 +137,7 @@ impl Shared {
             interrupted: AtomicBool::new(false),
             draining: AtomicBool::new(false),
             driven,
+            edge,
             over: Mutex::default(),
             turn: OnceLock::new(),
         })

@@ -35,6 +35,7 @@ pub(crate) struct Plan {
     pub(crate) threads: usize,
     pub(crate) queue: usize,
     pub(crate) driven: bool,
+    pub(crate) edge: crate::edge::Plan,
 }
 
 /// Who takes the turns of a reactor.
@@ -82,6 +83,7 @@ impl Server {
     }
 
     pub(crate) fn start(plan: Plan) -> Result<Server, StartError> {
+        let edge = plan.edge.settle()?;
         let mut listeners = Vec::new();
         for bind in &plan.binds {
             listeners.extend(bind.bind(&plan.listen)?);
@@ -103,7 +105,13 @@ impl Server {
         // One thread at a time takes turns, and it cannot wait on two reactors.
         let reactors = if plan.driven { 1 } else { plan.reactors };
         for number in 0..reactors {
-            let shared = Shared::new(app.clone(), limits.clone(), plan.queue, plan.driven);
+            let shared = Shared::new(
+                app.clone(),
+                limits.clone(),
+                plan.queue,
+                plan.driven,
+                edge.clone(),
+            );
             let reactor = Reactor::new(shared.clone()).map_err(io("make an event loop"))?;
             let enter = reactor.handle().enter();
             for listener in &listeners {

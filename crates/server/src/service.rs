@@ -18,6 +18,7 @@ use oxbridge_mux::{Lookup, PathValues, Pattern};
 use crate::app::{Handler, ResponseFuture, Route};
 use crate::body::Body;
 use crate::conn::{Conn, Underway};
+use crate::edge::Fields;
 use crate::exchange::Exchange;
 use crate::incoming::RequestBody;
 use crate::limits::Limits;
@@ -47,6 +48,7 @@ impl hyper::service::Service<HttpRequest<Incoming>> for Service {
             state: self.dispatch(request),
             underway: Some(underway),
             account,
+            fields: self.shared.edge.fields.clone(),
         }
     }
 }
@@ -82,7 +84,8 @@ impl Service {
             limits.max_body,
             limits.body_timeout,
         );
-        let request = Request::new(parts, body, pattern, values);
+        let forwarded = self.shared.edge.forwarded(&self.conn, &parts.headers);
+        let request = Request::new(parts, body, pattern, values, forwarded);
         if ahead && !matches!(route.handler, Handler::Async(_)) {
             return State::Gathering(Box::new(Gathering {
                 shared: self.shared.clone(),
@@ -226,6 +229,8 @@ pub(crate) struct Answer {
     underway: Option<Underway>,
     /// See [`Body::keep`].
     account: bool,
+    /// What the answer carries besides.
+    fields: Option<Arc<Fields>>,
 }
 
 enum State {
@@ -268,6 +273,9 @@ impl Future for Answer {
             }
         };
         this.state = State::Done(None);
+        if let Some(fields) = &this.fields {
+            fields.complete(response.headers_mut());
+        }
         if let Some(underway) = this.underway.take() {
             response.body_mut().keep(underway, this.account);
         }
