@@ -106,7 +106,7 @@ fn every_fault_names_its_file_and_what_is_wrong_with_it() {
             &openssl,
             TlsPart::Key,
             &openssl,
-            TlsProblem::EncryptedKey,
+            TlsProblem::OldEncryptedKey,
         ),
         (&cert, &other, TlsPart::Key, &other, mismatch),
     ] {
