@@ -13,6 +13,7 @@ use pyo3::types::PyDict;
 use crate::aio::{Delivery, Item, Queue};
 use crate::call::{self, Interpreter};
 use crate::convert::{lock, type_name};
+use crate::edge::Edge;
 use crate::errors::PatternError;
 use crate::mux::{Kind, Mux};
 use crate::tls::{Tls, tls_error};
@@ -53,6 +54,7 @@ struct Options {
     limits: Limits,
     threads: usize,
     queue: usize,
+    edge: Edge,
 }
 
 #[pymethods]
@@ -122,8 +124,10 @@ impl Core {
             limits,
             threads,
             queue,
+            edge,
         } = self.options.clone();
-        let mut builder = builder
+        let mut builder = edge
+            .apply(builder)
             .limits(limits)
             .threads(threads)
             .queue(queue)
@@ -261,6 +265,7 @@ pub(crate) fn stop_all(py: Python<'_>) {
 fn start_error(e: StartError) -> PyErr {
     match e.raw_os_error() {
         Some(errno) => PyOSError::new_err((errno, e.to_string())),
+        None if e.field().is_some() => PyValueError::new_err(e.to_string()),
         None => PyOSError::new_err(e.to_string()),
     }
 }
@@ -283,6 +288,7 @@ fn read_options(options: Option<&Bound<'_, PyDict>>) -> PyResult<Options> {
         limits: Limits::default(),
         threads: 200,
         queue: 1024,
+        edge: Edge::default(),
     };
     let limits = &mut all.limits;
     for (name, value) in options.into_iter().flatten() {
@@ -320,9 +326,11 @@ fn read_options(options: Option<&Bound<'_, PyDict>>) -> PyResult<Options> {
             "h2_max_streams" => limits.h2_max_streams = u32::try_from(count()?).unwrap_or(u32::MAX),
             "buffer_body" => limits.buffer_body = count()?,
             "write_ahead" => limits.write_ahead = count()?,
+            _ if all.edge.read(&name, &value)? => {}
             _ => {
+                let edge = Edge::KNOWN;
                 return Err(PyTypeError::new_err(format!(
-                    "unknown option {name:?}; known are {KNOWN}"
+                    "unknown option {name:?}; known are {KNOWN}, {edge}"
                 )));
             }
         }

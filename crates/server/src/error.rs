@@ -140,6 +140,15 @@ impl StartError {
         }
     }
 
+    /// The field that cannot be in every answer, if it is that: see
+    /// [`Builder::default_headers`](crate::Builder::default_headers).
+    pub fn field(&self) -> Option<&http::HeaderName> {
+        match &self.0 {
+            StartKind::Field(name) => Some(name),
+            StartKind::Bind(_) | StartKind::Io(..) => None,
+        }
+    }
+
     /// The operating system's error number, where there is one.
     pub fn raw_os_error(&self) -> Option<i32> {
         match &self.0 {

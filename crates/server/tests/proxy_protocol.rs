@@ -1,6 +1,5 @@
 //! Connections that begin with a PROXY header: whose they are then, and which are closed.
 
-#[allow(dead_code, reason = "no client shows a certificate here")]
 mod authority;
 mod gate;
 mod scratch;

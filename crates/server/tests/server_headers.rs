@@ -86,6 +86,7 @@ fn a_field_of_one_message_is_refused() {
                 "cannot add {name} to every answer: it belongs to one message, and the protocol writes it"
             )
         );
+        assert_eq!(error.field().unwrap(), name);
         assert!(error.bind().is_none() && error.raw_os_error().is_none());
     }
 }

@@ -4,7 +4,6 @@ use std::path::Path;
 
 use oxbridge::tls::{ClientAuth, TlsConfig, TlsError, TlsPart, TlsProblem};
 
-#[allow(dead_code, reason = "no client connects here")]
 mod authority;
 mod scratch;
 use authority::Authority;
