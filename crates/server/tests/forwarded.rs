@@ -76,7 +76,7 @@ fn a_peer_on_a_unix_socket_is_trusted_by_its_word_or_by_the_star() {
     .enumerate()
     {
         let path = directory.join(&format!("s{n}"));
-        let server = builder()
+        let _server = builder()
             .trust_forwarded(Trust::parse(trust).unwrap())
             .bind(format!("unix:{}", path.display()).parse().unwrap())
             .start()
