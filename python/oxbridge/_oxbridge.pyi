@@ -1,6 +1,6 @@
 """The server, written in Rust. Use what `oxbridge` exports; the rest is not for programs."""
 
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Sequence
 from datetime import datetime
 from os import PathLike
 from pathlib import Path
@@ -170,12 +170,25 @@ class Tls:
         client_ca: str | PathLike[str] | None = None,
         *,
         client_optional: bool = False,
+        client_crls: Sequence[str | PathLike[str]] = ...,
+        password: str | bytes | None = None,
+        others: Sequence[tuple[str | PathLike[str], str | PathLike[str]]] = ...,
+        min_version: Literal["1.2", "1.3"] | None = None,
+        ciphers: str | None = None,
     ) -> Tls:
         """Name the files; a server reads them when it starts.
 
         `cert` holds the server's certificate and those between it and the authority, `key` its
         private key. With `client_ca`, a file of authorities, clients must show a certificate that
-        one of them has signed; with `client_optional` they may also show none.
+        one of them has signed; with `client_optional` they may also show none. `client_crls` are
+        files of revocation lists: with any, a client is refused whose certificate is on one, and
+        one whose issuer has none here that is still good.
+
+        `password` unlocks private keys in PKCS#8 (`ENCRYPTED PRIVATE KEY`). `others` are more
+        pairs of certificate and key, for clients that ask for one of the names in them.
+        `min_version` is the oldest TLS that is spoken, "1.2" unless "1.3" is asked for. `ciphers`
+        are names of suites, as IANA or OpenSSL write them, the most wanted first; "DEFAULT", and
+        OpenSSL's "TLSv1" and the like, are all that there are.
 
         Starting the server raises OSError if a file cannot be read, ValueError if it does not hold
         what it should.
@@ -186,6 +199,14 @@ class Tls:
     def key(self) -> Path: ...
     @property
     def client_ca(self) -> Path | None: ...
+    @property
+    def client_crls(self) -> list[Path]: ...
+    @property
+    def others(self) -> list[tuple[Path, Path]]: ...
+    @property
+    def min_version(self) -> Literal["1.2", "1.3"]: ...
+    @property
+    def ciphers(self) -> str | None: ...
     @property
     def client_optional(self) -> bool: ...
 
@@ -210,7 +231,7 @@ class Request:
         """The host that the client asked for, with its port if it named one; "" without."""
     @property
     def scheme(self) -> Literal["http", "https"]:
-        """Whether the connection is encrypted."""
+        """Whether the connection is encrypted; or, from a trusted proxy, what its client speaks."""
     @property
     def proto(self) -> str:
         """ "HTTP/1.0", "HTTP/1.1", "HTTP/2.0"."""
@@ -233,7 +254,11 @@ class Request:
         """What the pattern's wildcard `name` stands for, percent-decoded; "" if it has none."""
     @property
     def remote_addr(self) -> str:
-        """The address of the other end: "127.0.0.1:40123"; of a proxy, if there is one."""
+        """The address of the other end: "127.0.0.1:40123"; of a proxy, if there is one.
+
+        Where the server trusts that proxy, it is the address of the client that the proxy names,
+        with port 0 if it does not say it.
+        """
     @property
     def local_addr(self) -> str:
         """The address that the server listens on."""

@@ -153,9 +153,10 @@ impl Core {
             access_log,
             metrics,
             max_requests,
+            edge,
         } = self.options.clone();
-        let mut builder = content
-            .apply(builder)?
+        let mut builder = edge
+            .apply(content.apply(builder)?)
             .limits(limits)
             .threads(threads)
             .queue(queue)
@@ -380,6 +381,7 @@ fn call_apart(function: Py<PyAny>) {
 pub(crate) fn start_error(e: StartError) -> PyErr {
     match e.raw_os_error() {
         Some(errno) => PyOSError::new_err((errno, e.to_string())),
+        None if e.field().is_some() => PyValueError::new_err(e.to_string()),
         None => PyOSError::new_err(e.to_string()),
     }
 }

@@ -10,6 +10,7 @@ mod context;
 mod convert;
 mod cookies;
 mod core;
+mod edge;
 mod errors;
 mod headers;
 mod logs;

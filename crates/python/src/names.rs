@@ -120,10 +120,20 @@ impl Ends {
         })
     }
 
+    /// Those of the request's connection, unless a proxy speaks for its client: then each request may have
+    /// another one.
+    fn of_client(request: &Request) -> Option<&Self> {
+        if std::ptr::eq(request.client(), request.peer()) {
+            Ends::of(request)
+        } else {
+            None
+        }
+    }
+
     /// `(host, port)` of the client, or None where it has no address.
     pub(crate) fn client<'py>(py: Python<'py>, request: &Request) -> PyResult<Bound<'py, PyAny>> {
-        let make = || client_pair(py, request.peer());
-        match Ends::of(request) {
+        let make = || client_pair(py, request.client());
+        match Ends::of_client(request) {
             Some(ends) => Ok(ends.client.get_or_try_init(py, make)?.bind(py).clone()),
             None => Ok(make()?.into_bound(py)),
         }
@@ -143,8 +153,8 @@ impl Ends {
         py: Python<'py>,
         request: &Request,
     ) -> (Bound<'py, PyString>, Bound<'py, PyString>) {
-        let make = || pair(py, request.peer().tcp(), "");
-        match Ends::of(request) {
+        let make = || pair(py, request.client().tcp(), "");
+        match Ends::of_client(request) {
             Some(ends) => bind(py, ends.remote.get_or_init(py, make)),
             None => bind(py, &make()),
         }

@@ -14,12 +14,14 @@ use pyo3::types::PyDict;
 
 use crate::content::Content;
 use crate::convert::type_name;
+use crate::edge::Edge;
 use crate::metrics::borrowed;
 
 /// See the module.
 #[derive(Clone)]
 pub(crate) struct Options {
     pub(crate) content: Content,
+    pub(crate) edge: Edge,
     pub(crate) limits: Limits,
     pub(crate) threads: usize,
     pub(crate) queue: usize,
@@ -58,6 +60,7 @@ pub(crate) fn read_options(options: Option<&Bound<'_, PyDict>>) -> PyResult<Opti
     const KNOWN: &str = "threads, queue, max_header_bytes, max_headers, max_body, header_timeout, body_timeout, keep_alive_timeout, write_timeout, max_connections, h2_max_streams, buffer_body, write_ahead, access_log, metrics, limit_concurrency, max_requests, compression, static";
     let mut all = Options {
         content: Content::default(),
+        edge: Edge::default(),
         limits: Limits::default(),
         threads: 200,
         queue: 1024,
@@ -68,7 +71,7 @@ pub(crate) fn read_options(options: Option<&Bound<'_, PyDict>>) -> PyResult<Opti
     let limits = &mut all.limits;
     for (name, value) in options.into_iter().flatten() {
         let name: String = name.extract()?;
-        if all.content.read(&name, &value)? {
+        if all.content.read(&name, &value)? || all.edge.read(&name, &value)? {
             continue;
         }
         let count = || count(&name, &value);
@@ -124,7 +127,8 @@ pub(crate) fn read_options(options: Option<&Bound<'_, PyDict>>) -> PyResult<Opti
             "write_ahead" => limits.write_ahead = count()?,
             _ => {
                 return Err(PyTypeError::new_err(format!(
-                    "unknown option {name:?}; known are {KNOWN}"
+                    "unknown option {name:?}; known are {KNOWN}, {}",
+                    Edge::KNOWN
                 )));
             }
         }

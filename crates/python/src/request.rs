@@ -177,7 +177,7 @@ impl Request {
 
     #[getter]
     fn remote_addr(&self, py: Python<'_>) -> String {
-        lock(py, &self.inner).peer().to_string()
+        lock(py, &self.inner).client().to_string()
     }
 
     #[getter]

@@ -47,7 +47,7 @@ use crate::tls::TlsAcceptor;
 /// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```
 #[must_use = "a builder does nothing until it is started"]
-pub struct Builder(Plan);
+pub struct Builder(pub(crate) Plan);
 
 impl Builder {
     pub(crate) fn new() -> Self {
@@ -64,6 +64,7 @@ impl Builder {
             queue: 1024,
             driven: false,
             compression: None,
+            edge: crate::edge::Plan::default(),
         })
     }
 

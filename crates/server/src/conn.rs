@@ -54,7 +54,10 @@ pub(crate) enum Order {
 /// One connection: shared by its task, its exchanges and the sweep.
 #[derive(Debug)]
 pub(crate) struct Conn {
-    pub(crate) peer: PeerAddr,
+    /// The other end of the socket.
+    pub(crate) socket_peer: PeerAddr,
+    /// Whose connection it is, where a PROXY header says so.
+    pub(crate) announced: OnceLock<PeerAddr>,
     pub(crate) local: Arc<LocalAddr>,
     pub(crate) tls: OnceLock<TlsInfo>,
     /// What the handlers' language keeps for the connection.
@@ -106,7 +109,8 @@ impl Conn {
     pub(crate) fn new(peer: PeerAddr, local: Arc<LocalAddr>, clock: Arc<Clock>) -> Self {
         let now = clock.now();
         Conn {
-            peer,
+            socket_peer: peer,
+            announced: OnceLock::new(),
             local,
             tls: OnceLock::new(),
             kept: OnceLock::new(),
@@ -134,6 +138,11 @@ impl Conn {
             watchers: Mutex::default(),
             fault: OnceLock::new(),
         }
+    }
+
+    /// Who connected: the other end of the socket, or whoever it has announced.
+    pub(crate) fn peer(&self) -> &PeerAddr {
+        self.announced.get().unwrap_or(&self.socket_peer)
     }
 
     pub(crate) fn is_tls(&self) -> bool {

@@ -13,9 +13,11 @@ use tokio::io::ReadBuf;
 use tokio_rustls::TlsAcceptor as Handshake;
 
 use crate::conn::{Conn, Order};
+use crate::edge::Edge;
 use crate::guard::{Guard, HeadLimits, Reject};
 use crate::limits::Limits;
 use crate::listen::Accepted;
+use crate::proxy_protocol;
 use crate::reactor::Shared;
 use crate::service::Service;
 use crate::stream::{Farewell, Quiet, Socket, Stream};
@@ -37,12 +39,11 @@ pub(crate) async fn serve(
     conn: Arc<Conn>,
     tls: Option<TlsAcceptor>,
 ) {
-    let peer = conn.peer.clone();
     let _unused = Unused(conn.clone());
     let Some(Err(e)) = until_cut(&conn, run(&shared, accepted, &conn, tls)).await else {
         return;
     };
-    tracing::debug!(%peer, "connection ended: {e}");
+    tracing::debug!(peer = %conn.peer(), "connection ended: {e}");
 }
 
 /// Takes out a WebSocket that the connection did not live to become.
@@ -75,6 +76,20 @@ async fn run(
     conn: &Arc<Conn>,
     tls: Option<TlsAcceptor>,
 ) -> Result<(), Failure> {
+    if let Some(from) = &shared.edge.proxy_protocol {
+        // Boxed, so that connections do not carry room for it afterwards.
+        match Box::pin(proxy_protocol::read(&accepted, conn, from)).await {
+            Ok(Some(client)) => {
+                // Nobody else sets it.
+                let _ = conn.announced.set(client);
+            }
+            Ok(None) => {}
+            Err(refusal) => {
+                refusal.log(&conn.socket_peer);
+                return Ok(());
+            }
+        }
+    }
     let Some(tls) = tls else {
         let mut socket = match accepted {
             Accepted::Tcp(tcp) => Socket::Tcp(Quiet(tcp)),
@@ -165,9 +180,11 @@ async fn speak_h1(
     service: Service,
     conn: &Conn,
 ) -> Result<(), Failure> {
+    let edge = service.shared.edge.clone();
     let mut builder = http1::Builder::new();
     builder
         .header_read_timeout(None)
+        .auto_date_header(edge.date)
         // The guard bounds heads by bytes; this must not bite first.
         .max_buf_size(limits.max_head_bytes.saturating_add(1024).max(64 << 10));
     if limits.max_headers > 100 {
@@ -225,7 +242,7 @@ async fn speak_h1(
     };
     let answer = match stream.rejected() {
         Some(reject) => {
-            let (answer, sent) = refusal(reject);
+            let (answer, sent) = refusal(reject, &edge);
             service.shared.notes.rejected(conn, reject.status, sent);
             answer
         }
@@ -252,19 +269,22 @@ async fn part(conn: &Conn, stream: Stream, answer: Vec<u8>) {
 }
 
 /// The answer to a message that the guard rejected, and the length of its body.
-fn refusal(reject: &Reject) -> (Vec<u8>, usize) {
+fn refusal(reject: &Reject, edge: &Edge) -> (Vec<u8>, usize) {
     let reason = http::StatusCode::from_u16(reject.status)
         .ok()
         .and_then(|s| s.canonical_reason())
         .unwrap_or("");
     let text = format!("{reason}: {}\n", reject.reason);
-    let head = format!(
-        "HTTP/1.1 {} {reason}\r\ncontent-type: text/plain; charset=utf-8\r\nconnection: close\r\ncontent-length: {}\r\ndate: {}\r\n\r\n",
+    let mut answer = format!(
+        "HTTP/1.1 {} {reason}\r\ncontent-type: text/plain; charset=utf-8\r\nconnection: close\r\ncontent-length: {}\r\n",
         reject.status,
         text.len(),
-        httpdate::fmt_http_date(std::time::SystemTime::now()),
-    );
-    ((head + &text).into_bytes(), text.len())
+    )
+    .into_bytes();
+    answer.extend_from_slice(&edge.lines());
+    answer.extend_from_slice(b"\r\n");
+    answer.extend_from_slice(text.as_bytes());
+    (answer, text.len())
 }
 
 async fn speak_h2(
@@ -276,6 +296,7 @@ async fn speak_h2(
     let mut builder = http2::Builder::new(TokioExecutor::new());
     builder
         .enable_connect_protocol()
+        .auto_date_header(service.shared.edge.date)
         .max_concurrent_streams(limits.h2_max_streams)
         .max_pending_accept_reset_streams(limits.h2_max_resets)
         .max_header_list_size(u32::try_from(limits.max_head_bytes).unwrap_or(u32::MAX))

@@ -104,6 +104,8 @@ pub struct StartError(pub(crate) StartKind);
 pub(crate) enum StartKind {
     Bind(crate::listen::BindError),
     Io(&'static str, io::Error),
+    /// A default header field that cannot be one.
+    Field(http::HeaderName),
 }
 
 impl fmt::Display for StartError {
@@ -111,6 +113,10 @@ impl fmt::Display for StartError {
         match &self.0 {
             StartKind::Bind(e) => e.fmt(f),
             StartKind::Io(what, e) => write!(f, "cannot {what}: {e}"),
+            StartKind::Field(name) => write!(
+                f,
+                "cannot add {name} to every answer: it belongs to one message, and the protocol writes it"
+            ),
         }
     }
 }
@@ -120,6 +126,7 @@ impl std::error::Error for StartError {
         match &self.0 {
             StartKind::Bind(e) => std::error::Error::source(e),
             StartKind::Io(_, e) => Some(e),
+            StartKind::Field(_) => None,
         }
     }
 }
@@ -129,7 +136,16 @@ impl StartError {
     pub fn bind(&self) -> Option<&crate::listen::BindError> {
         match &self.0 {
             StartKind::Bind(e) => Some(e),
-            StartKind::Io(..) => None,
+            StartKind::Io(..) | StartKind::Field(_) => None,
+        }
+    }
+
+    /// The field that cannot be in every answer, if it is that: see
+    /// [`Builder::default_headers`](crate::Builder::default_headers).
+    pub fn field(&self) -> Option<&http::HeaderName> {
+        match &self.0 {
+            StartKind::Field(name) => Some(name),
+            StartKind::Bind(_) | StartKind::Io(..) => None,
         }
     }
 
@@ -138,6 +154,7 @@ impl StartError {
         match &self.0 {
             StartKind::Bind(e) => e.raw_os_error(),
             StartKind::Io(_, e) => e.raw_os_error(),
+            StartKind::Field(_) => None,
         }
     }
 }

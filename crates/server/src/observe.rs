@@ -143,7 +143,7 @@ impl Notes {
         }
         if let Some(log) = &self.log {
             let record = Record {
-                client: conn.peer.clone(),
+                client: conn.peer().clone(),
                 came: SystemTime::now(),
                 head: None,
                 fields: Vec::new(),

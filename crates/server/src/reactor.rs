@@ -19,6 +19,7 @@ use tokio::runtime::Runtime;
 use crate::app::{App, Handler, Route};
 use crate::compression::Compression;
 use crate::conn::{Order, Sweep};
+use crate::edge::Edge;
 use crate::exchange::Exchange;
 use crate::limits::Limits;
 use crate::observe::Notes;
@@ -113,6 +114,8 @@ pub(crate) struct Shared {
     pub(crate) driven: bool,
     /// Whether and how responses are compressed.
     pub(crate) compression: Option<Arc<Compression>>,
+    /// Who may speak for clients, and what every answer carries.
+    pub(crate) edge: Arc<Edge>,
     /// Dropped when the reactor has stopped.
     over: Mutex<Vec<Arc<OnDrop>>>,
     /// The waker of whoever takes a turn: always the same for one runtime.
@@ -125,6 +128,7 @@ impl Shared {
         limits: Arc<Limits>,
         notes: Arc<Notes>,
         compression: Option<Arc<Compression>>,
+        edge: Arc<Edge>,
         queue: usize,
         driven: bool,
     ) -> Arc<Self> {
@@ -142,6 +146,7 @@ impl Shared {
             draining: AtomicBool::new(false),
             driven,
             compression,
+            edge,
             over: Mutex::default(),
             turn: OnceLock::new(),
         })

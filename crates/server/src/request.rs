@@ -12,6 +12,7 @@ use oxbridge_mux::{PathValues, Pattern};
 use percent_encoding::percent_decode_str;
 
 use crate::conn::Conn;
+use crate::forwarded::Forwarded;
 use crate::incoming::RequestBody;
 use crate::listen::{LocalAddr, PeerAddr};
 use crate::tls::TlsInfo;
@@ -28,6 +29,8 @@ struct Inner {
     pattern: Pattern,
     /// Ranges of the target's path.
     values: PathValues,
+    /// What trusted proxies said of it.
+    forwarded: Option<Arc<Forwarded>>,
 }
 
 /// The pattern that a request matched, and what its wildcards stand for. Also an extension of the
@@ -55,12 +58,22 @@ impl Matched {
 
 /// The connection a request came on, as an extension of the [`http::Request`] that a tower service gets.
 #[derive(Clone)]
-pub struct Connection(Arc<Conn>);
+pub struct Connection(Arc<Conn>, Option<Arc<Forwarded>>);
 
 impl Connection {
     /// The address of the other end: the client, or a proxy before it.
     pub fn peer(&self) -> &PeerAddr {
-        &self.0.peer
+        self.0.peer()
+    }
+
+    /// As [`Request::client`].
+    pub fn client(&self) -> &PeerAddr {
+        client(&self.0, self.1.as_deref())
+    }
+
+    /// As [`Request::scheme`].
+    pub fn scheme(&self) -> &'static str {
+        scheme(&self.0, self.1.as_deref())
     }
 
     /// The address that the server listens on.
@@ -89,12 +102,14 @@ impl Request {
         body: RequestBody,
         pattern: Pattern,
         values: PathValues,
+        forwarded: Option<Arc<Forwarded>>,
     ) -> Self {
         Request(Box::new(Inner {
             parts,
             body,
             pattern,
             values,
+            forwarded,
         }))
     }
 
@@ -149,13 +164,10 @@ impl Request {
         self.0.parts.version
     }
 
-    /// `https` or `http`: whether this connection is encrypted, whatever a proxy says.
+    /// `https` or `http`: what the client speaks. Whether this connection is encrypted, unless a
+    /// [trusted](crate::Builder::trust_forwarded) proxy says otherwise.
     pub fn scheme(&self) -> &'static str {
-        if self.0.body.conn().is_tls() {
-            "https"
-        } else {
-            "http"
-        }
+        scheme(self.0.body.conn(), self.0.forwarded.as_deref())
     }
 
     /// The length of the body, if the client said it; 0 where there is none.
@@ -190,7 +202,13 @@ impl Request {
 
     /// The address of the other end: the client, or a proxy before it.
     pub fn peer(&self) -> &PeerAddr {
-        &self.0.body.conn().peer
+        self.0.body.conn().peer()
+    }
+
+    /// The address of the client, as [trusted](crate::Builder::trust_forwarded) proxies give it, with
+    /// port 0 where they do not say it; without them the [`peer`](Self::peer).
+    pub fn client(&self) -> &PeerAddr {
+        client(self.0.body.conn(), self.0.forwarded.as_deref())
     }
 
     /// The address that the server listens on.
@@ -241,8 +259,9 @@ impl Request {
             body,
             pattern,
             values,
+            forwarded,
         } = *self.0;
-        let connection = Connection(body.conn().clone());
+        let connection = Connection(body.conn().clone(), forwarded);
         let matched = Matched {
             pattern,
             values,
@@ -252,6 +271,21 @@ impl Request {
         request.extensions_mut().insert(matched);
         request.extensions_mut().insert(connection);
         request
+    }
+}
+
+/// The client as seen through proxies.
+pub(crate) fn client<'a>(conn: &'a Conn, forwarded: Option<&'a Forwarded>) -> &'a PeerAddr {
+    forwarded
+        .and_then(|forwarded| forwarded.client.as_ref())
+        .unwrap_or(conn.peer())
+}
+
+fn scheme(conn: &Conn, forwarded: Option<&Forwarded>) -> &'static str {
+    match forwarded.and_then(|forwarded| forwarded.scheme) {
+        Some(scheme) => scheme,
+        None if conn.is_tls() => "https",
+        None => "http",
     }
 }
 

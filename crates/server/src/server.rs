@@ -39,6 +39,7 @@ pub(crate) struct Plan {
     pub(crate) queue: usize,
     pub(crate) driven: bool,
     pub(crate) compression: Option<Compression>,
+    pub(crate) edge: crate::edge::Plan,
 }
 
 /// Who takes the turns of a reactor.
@@ -86,6 +87,7 @@ impl Server {
     }
 
     pub(crate) fn start(plan: Plan) -> Result<Server, StartError> {
+        let edge = plan.edge.settle()?;
         let mut listeners = Vec::new();
         for bind in &plan.binds {
             listeners.extend(bind.bind(&plan.listen)?);
@@ -116,6 +118,7 @@ impl Server {
                 limits.clone(),
                 notes.clone(),
                 compression.clone(),
+                edge.clone(),
                 plan.queue,
                 plan.driven,
             );

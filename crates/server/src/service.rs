@@ -21,6 +21,7 @@ use crate::app::{Handler, ResponseFuture, Route};
 use crate::body::Body;
 use crate::compression::Negotiated;
 use crate::conn::{Conn, Underway};
+use crate::edge::Fields;
 use crate::exchange::Exchange;
 use crate::incoming::RequestBody;
 use crate::limits::Limits;
@@ -28,7 +29,7 @@ use crate::listen::PeerAddr;
 use crate::observe::{Begun, Watch};
 use crate::reactor::{Job, Shared};
 use crate::reply::{Outlet, Reply};
-use crate::request::{Request, host};
+use crate::request::{Request, client, host};
 use crate::response::{ResponseWriter, plain};
 use crate::websocket;
 
@@ -66,6 +67,7 @@ impl hyper::service::Service<HttpRequest<Incoming>> for Service {
             watch,
             underway: Some(underway),
             account,
+            fields: self.shared.edge.fields.clone(),
         }
     }
 }
@@ -110,7 +112,8 @@ impl Service {
             limits.max_body,
             limits.body_timeout,
         );
-        let request = Request::new(parts, body, pattern, values);
+        let forwarded = self.shared.edge.forwarded(&self.conn, &parts.headers);
+        let request = Request::new(parts, body, pattern, values, forwarded);
         if ahead && !matches!(route.handler, Handler::Async(_)) {
             return State::Gathering(Box::new(Gathering {
                 shared: self.shared.clone(),
@@ -123,8 +126,9 @@ impl Service {
     }
 
     /// Who the client of a request is, for what is noted of it.
-    fn client(&self, _headers: &http::HeaderMap) -> PeerAddr {
-        self.conn.peer.clone()
+    fn client(&self, headers: &http::HeaderMap) -> PeerAddr {
+        let forwarded = self.shared.edge.forwarded(&self.conn, headers);
+        client(&self.conn, forwarded.as_deref()).clone()
     }
 
     /// Asks the mux.
@@ -270,6 +274,8 @@ pub(crate) struct Answer {
     account: bool,
     /// How the client would have the response coded.
     compression: Option<Negotiated>,
+    /// What the answer carries besides.
+    fields: Option<Arc<Fields>>,
 }
 
 enum State {
@@ -312,6 +318,9 @@ impl Future for Answer {
             }
         };
         this.state = State::Done(None);
+        if let Some(fields) = &this.fields {
+            fields.complete(response.headers_mut());
+        }
         if let Some(upgrade) = response.extensions_mut().remove::<websocket::Accepted>() {
             if let Some(underway) = this.underway.take() {
                 upgrade.begin(underway);

@@ -18,8 +18,12 @@
 //! # Ok(()) }
 //! ```
 
+mod ciphers;
 mod error;
 mod info;
+mod locked;
+mod names;
+mod pair;
 mod pem;
 mod resumption;
 
@@ -32,10 +36,12 @@ use rustls::ServerConfig;
 use rustls::crypto::{CryptoProvider, aws_lc_rs};
 use rustls::server::danger::ClientCertVerifier;
 use rustls::server::{NoClientAuth, WebPkiClientVerifier};
-use rustls::sign::{CertifiedKey, SingleCertAndKey};
 
 pub use error::{TlsError, TlsPart, TlsProblem};
 pub use info::TlsInfo;
+use locked::Password;
+use names::Certificates;
+use pair::Pair;
 use pem::{Authorities, Source};
 use resumption::Resumption;
 
@@ -46,17 +52,21 @@ use resumption::Resumption;
 #[derive(Clone, Debug)]
 #[must_use = "nothing is read before `build`"]
 pub struct TlsConfig {
-    chain: Source,
-    key: Source,
+    pair: Pair,
+    /// For clients that ask for their names.
+    others: Vec<Pair>,
+    password: Option<Password>,
     client_ca: Option<Source>,
+    client_crls: Vec<Source>,
     client_auth: Option<ClientAuth>,
     alpn: Vec<Vec<u8>>,
     min_version: TlsVersion,
+    ciphers: Option<String>,
 }
 
 impl TlsConfig {
     /// Certificate chain (the server's own certificate first) and private key (PKCS#8, PKCS#1 or
-    /// SEC1, not encrypted) in PEM files. They may be the same file. [`TlsAcceptor::reload`] reads
+    /// SEC1) in PEM files. They may be the same file. [`TlsAcceptor::reload`] reads
     /// them again.
     pub fn from_pem_files(chain: impl Into<PathBuf>, key: impl Into<PathBuf>) -> Self {
         Self::new(Source::File(chain.into()), Source::File(key.into()))
@@ -65,6 +75,33 @@ impl TlsConfig {
     /// The same from memory, for a program that gets its secrets in another way.
     pub fn from_pem_bytes(chain: impl Into<Vec<u8>>, key: impl Into<Vec<u8>>) -> Self {
         Self::new(Source::bytes(chain), Source::bytes(key))
+    }
+
+    /// Another certificate with its key, for clients that ask for one of the names in it (SNI); the
+    /// first pair is for all others. Of several with the same name the first that the client can verify
+    /// is shown: an ECDSA certificate and an RSA one, say. [`TlsAcceptor::reload`] reads them again.
+    pub fn also_pem_files(mut self, chain: impl Into<PathBuf>, key: impl Into<PathBuf>) -> Self {
+        self.others.push(Pair {
+            chain: Source::File(chain.into()),
+            key: Source::File(key.into()),
+        });
+        self
+    }
+
+    /// [`also_pem_files`](Self::also_pem_files) from memory.
+    pub fn also_pem_bytes(mut self, chain: impl Into<Vec<u8>>, key: impl Into<Vec<u8>>) -> Self {
+        self.others.push(Pair {
+            chain: Source::bytes(chain),
+            key: Source::bytes(key),
+        });
+        self
+    }
+
+    /// What unlocks the private keys that are locked: PKCS#8 (`-----BEGIN ENCRYPTED PRIVATE KEY-----`)
+    /// with PBES2. It does nothing to those that are not.
+    pub fn key_password(mut self, password: impl Into<Vec<u8>>) -> Self {
+        self.password = Some(Password::new(password));
+        self
     }
 
     /// The authorities whose client certificates are accepted, in a PEM file.
@@ -80,6 +117,23 @@ impl TlsConfig {
     /// [`client_ca_file`](Self::client_ca_file) from memory.
     pub fn client_ca_bytes(mut self, pem: impl Into<Vec<u8>>) -> Self {
         self.client_ca = Some(Source::bytes(pem));
+        self
+    }
+
+    /// Certificates of clients that are no longer good: revocation lists (RFC 5280 §5) in a PEM file.
+    /// Each call adds a file; [`TlsAcceptor::reload`] reads them again.
+    ///
+    /// With any list at all, every certificate below an authority has to be on none, and each of their
+    /// issuers has to have a list here that has not expired: a client of which that cannot be told is
+    /// refused. Does nothing where no client certificate is asked for.
+    pub fn client_crl_file(mut self, path: impl Into<PathBuf>) -> Self {
+        self.client_crls.push(Source::File(path.into()));
+        self
+    }
+
+    /// [`client_crl_file`](Self::client_crl_file) from memory.
+    pub fn client_crl_bytes(mut self, pem: impl Into<Vec<u8>>) -> Self {
+        self.client_crls.push(Source::bytes(pem));
         self
     }
 
@@ -107,6 +161,14 @@ impl TlsConfig {
         self
     }
 
+    /// The cipher suites that may be agreed on, most wanted first: names of rustls, of IANA's registry or
+    /// of OpenSSL, separated by colons, commas or spaces. `DEFAULT`, and OpenSSL's `TLSv1` and the like,
+    /// are all that there are. Names are checked by [`build`](Self::build).
+    pub fn ciphers(mut self, names: impl Into<String>) -> Self {
+        self.ciphers = Some(names.into());
+        self
+    }
+
     /// Reads everything and checks that it fits together. Blocks while it reads files.
     ///
     /// # Errors
@@ -126,19 +188,22 @@ impl TlsConfig {
 
     fn new(chain: Source, key: Source) -> Self {
         Self {
-            chain,
-            key,
+            pair: Pair { chain, key },
+            others: Vec::new(),
+            password: None,
             client_ca: None,
+            client_crls: Vec::new(),
             client_auth: None,
             alpn: vec![b"h2".to_vec(), b"http/1.1".to_vec(), b"http/1.0".to_vec()],
             min_version: TlsVersion::V1_2,
+            ciphers: None,
         }
     }
 
     /// What rustls needs, from what the sources hold now. On an error, `resumption` is as it was.
     fn read(&self, resumption: &mut Resumption) -> Result<Arc<ServerConfig>, TlsError> {
-        let provider = Arc::new(aws_lc_rs::default_provider());
-        let certified = self.certified_key(&provider)?;
+        let provider = self.provider()?;
+        let certificates = self.certificates(&provider)?;
         let (verifier, authorities) = self.client_verifier(&provider)?;
 
         let unusable =
@@ -147,39 +212,38 @@ impl TlsConfig {
             .with_protocol_versions(self.min_version.and_later())
             .map_err(unusable)?
             .with_client_cert_verifier(verifier)
-            .with_cert_resolver(Arc::new(SingleCertAndKey::from(certified)));
+            .with_cert_resolver(Arc::new(certificates));
         config.alpn_protocols.clone_from(&self.alpn);
+        // Whoever names suites has an order in mind; otherwise the client knows what it is quick at.
+        config.ignore_client_order = self.ciphers.is_some();
         resumption
             .apply(&mut config, authorities)
             .map_err(unusable)?;
         Ok(Arc::new(config))
     }
 
-    fn certified_key(&self, provider: &CryptoProvider) -> Result<CertifiedKey, TlsError> {
-        let chain = self.chain.certificates(TlsPart::Chain)?;
-        let key = self.key.private_key()?;
-        let key = provider
-            .key_provider
-            .load_private_key(key)
-            .map_err(|cause| {
-                self.key
-                    .error(TlsPart::Key, TlsProblem::BadKey)
-                    .caused_by(cause)
-            })?;
-        let certified = CertifiedKey::new(chain, key);
-        match certified.keys_match() {
-            Ok(()) | Err(rustls::Error::InconsistentKeys(rustls::InconsistentKeys::Unknown)) => {
-                Ok(certified)
-            }
-            Err(rustls::Error::InconsistentKeys(_)) => Err(self.key.error(
-                TlsPart::Key,
-                TlsProblem::KeyMismatch(self.chain.to_string()),
-            )),
-            Err(cause) => Err(self
-                .chain
-                .error(TlsPart::Chain, TlsProblem::BadCertificate)
-                .caused_by(cause)),
+    fn provider(&self) -> Result<Arc<CryptoProvider>, TlsError> {
+        let mut provider = aws_lc_rs::default_provider();
+        if let Some(names) = &self.ciphers {
+            ciphers::choose(&mut provider, names)?;
         }
+        let versions = self.min_version.and_later();
+        let is_spoken = |suite: &rustls::SupportedCipherSuite| versions.contains(&suite.version());
+        if !provider.cipher_suites.iter().any(is_spoken) {
+            return Err(TlsError::new(TlsPart::Ciphers, None, TlsProblem::NoCipher));
+        }
+        Ok(Arc::new(provider))
+    }
+
+    fn certificates(&self, provider: &CryptoProvider) -> Result<Certificates, TlsError> {
+        let password = self.password.as_ref();
+        let mut certificates = Certificates::new(self.pair.certified_key(provider, password)?);
+        for pair in &self.others {
+            if !certificates.add(pair.certified_key(provider, password)?) {
+                return Err(pair.chain.error(TlsPart::Chain, TlsProblem::NoNames));
+            }
+        }
+        Ok(certificates)
     }
 
     fn client_verifier(
@@ -197,11 +261,16 @@ impl TlsConfig {
             .client_ca
             .as_ref()
             .ok_or_else(|| TlsError::new(TlsPart::ClientCa, None, TlsProblem::NoClientCa))?;
-        let authorities = source.authorities()?;
+        let mut authorities = source.authorities()?;
+        for lists in &self.client_crls {
+            authorities.revoked.extend(lists.revocation_lists()?);
+        }
         let mut builder = WebPkiClientVerifier::builder_with_provider(
             authorities.roots.clone(),
             Arc::clone(provider),
-        );
+        )
+        .with_crls(authorities.revoked.iter().cloned())
+        .enforce_revocation_expiration();
         if policy == ClientAuth::Optional {
             builder = builder.allow_unauthenticated();
         }
@@ -264,9 +333,9 @@ impl TlsAcceptor {
     /// Reads the files again; handshakes that begin afterwards use what they hold. Connections that
     /// are open go on as they are. Sources in memory stay what they were.
     ///
-    /// Clients may resume sessions across a reload, except when the client CA has changed: a
-    /// resumed session does not show its certificate again, and the old authorities may no longer
-    /// be trusted.
+    /// Clients may resume sessions across a reload, except when the client CA or its revocation lists
+    /// have changed: a resumed session does not show its certificate again, and it may no longer be
+    /// trusted.
     ///
     /// Blocks while it reads; two reloads at once happen one after the other.
     ///

@@ -1,6 +1,5 @@
 //! HTTP/2: by prior knowledge and by ALPN, many streams at once, and what ends a stream or a connection.
 
-#[allow(dead_code, reason = "no client shows a certificate here")]
 mod authority;
 mod gate;
 mod wire;

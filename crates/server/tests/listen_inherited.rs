@@ -4,18 +4,22 @@
 //! program again, as a child with both prepared, and name the one test it is to run.
 
 use std::fs::File;
-use std::io::{self, Read};
+use std::io::{self, Read, Write};
 use std::net::{TcpListener, TcpStream, UdpSocket};
-use std::os::fd::{AsRawFd, OwnedFd, RawFd};
+use std::os::fd::{AsFd, AsRawFd, OwnedFd, RawFd};
 use std::os::unix::net::{UnixListener, UnixStream};
 use std::process::{Command, Stdio};
 use std::{env, fs, thread};
 
+use oxbridge::Server;
 use oxbridge::listen::{Accepted, Bind, ListenOptions, Listener};
+use socket2::SockRef;
 use tokio::io::AsyncWriteExt;
 
 mod scratch;
+mod wire;
 use scratch::ScratchDir;
+use wire::Client;
 
 #[test]
 fn a_descriptor_is_adopted_and_stays_its_owners() {
@@ -48,6 +52,55 @@ fn an_adopted_unix_socket_keeps_its_file() {
     );
     drop(listener);
     UnixStream::connect(&path).unwrap();
+}
+
+#[test]
+fn servers_that_share_a_socket_all_answer_also_where_an_owner_makes_it_block() {
+    let directory = ScratchDir::new();
+    let (path, tcp) = (
+        directory.join("s"),
+        TcpListener::bind("127.0.0.1:0").unwrap(),
+    );
+    let unix = UnixListener::bind(&path).unwrap();
+    for blocks in [false, true] {
+        // As processes do that were handed the same descriptors.
+        let start = |fd: RawFd| {
+            let mut builder = Server::builder();
+            builder.blocking("/", |w, _| w.write(b"hello")).unwrap();
+            builder.bind(Bind::Fd(fd)).start().unwrap()
+        };
+        let mut servers: Vec<_> = (0..3)
+            .flat_map(|_| [start(tcp.as_raw_fd()), start(unix.as_raw_fd())])
+            .collect();
+        tcp.set_nonblocking(!blocks).unwrap();
+        unix.set_nonblocking(!blocks).unwrap();
+        while !servers.is_empty() {
+            // All of them wake for each client and one gets it; the others have to go on with theirs.
+            for _ in 0..10 {
+                let address = tcp.local_addr().unwrap();
+                let mut all: Vec<Client<Box<dyn Stream>>> = vec![
+                    client(TcpStream::connect(address).unwrap()),
+                    client(UnixStream::connect(&path).unwrap()),
+                ];
+                for _ in 0..3 {
+                    for client in &mut all {
+                        assert_eq!(client.get("/").answer().text(), "hello");
+                    }
+                }
+            }
+            servers.truncate(servers.len() - 2);
+        }
+    }
+}
+
+/// A stream of either kind.
+trait Stream: Read + Write {}
+impl<S: Read + Write> Stream for S {}
+
+fn client<S: Stream + AsFd + 'static>(stream: S) -> Client<Box<dyn Stream>> {
+    let patience = Some(wire::PATIENCE);
+    SockRef::from(&stream).set_read_timeout(patience).unwrap();
+    Client::over(Box::new(stream))
 }
 
 #[test]

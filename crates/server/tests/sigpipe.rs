@@ -2,7 +2,6 @@
 //! it nothing. The signal is the process's, so this file has one test, which ends the process where the
 //! server is wrong.
 
-#[allow(dead_code, reason = "no client shows a certificate here")]
 mod authority;
 mod gate;
 mod scratch;

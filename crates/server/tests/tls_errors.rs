@@ -4,7 +4,6 @@ use std::path::Path;
 
 use oxbridge::tls::{ClientAuth, TlsConfig, TlsError, TlsPart, TlsProblem};
 
-#[allow(dead_code, reason = "no client connects here")]
 mod authority;
 mod scratch;
 use authority::Authority;
@@ -106,7 +105,7 @@ fn every_fault_names_its_file_and_what_is_wrong_with_it() {
             &openssl,
             TlsPart::Key,
             &openssl,
-            TlsProblem::EncryptedKey,
+            TlsProblem::OldEncryptedKey,
         ),
         (&cert, &other, TlsPart::Key, &other, mismatch),
     ] {

@@ -1,6 +1,5 @@
 //! Every row of `tests/data/wire.toml`, sent to a server: its answers, and that it closes after a fault.
 
-#[allow(dead_code, reason = "no client shows a certificate here")]
 mod authority;
 mod wire;
 

@@ -62,7 +62,7 @@ impl Sweep {
         for conn in lock(&self.conns).slots.iter().flatten() {
             resting += usize::from(conn.hint_rest(now));
             if let Some(why) = conn.overdue(now, limits) {
-                tracing::debug!(peer = %conn.peer, "connection closed: {why}");
+                tracing::debug!(peer = %conn.peer(), "connection closed: {why}");
                 // An idle HTTP/2 client is told by GOAWAY; an idle HTTP/1 connection just closes; one
                 // that owes us bytes, or does not take ours, is cut.
                 conn.give_order(if why == IDLE {

@@ -7,6 +7,7 @@
 
 use std::io;
 use std::os::fd::{FromRawFd, OwnedFd, RawFd};
+use std::time::Duration;
 
 use socket2::{Socket, Type};
 
@@ -43,13 +44,20 @@ pub(super) fn adopt(fd: RawFd) -> Result<Listener, Refusal> {
             ));
         }
     }
+    // Whether a socket blocks is one setting of all who have it, and another process may set it so again
+    // (Python does, with `setblocking` or a timeout): then an `accept` that another one was quicker at
+    // would hold a whole reactor until the next client comes. It gives up after this time instead.
     let prepared = socket
         .set_nonblocking(true)
+        .and_then(|()| socket.set_read_timeout(Some(PATIENCE)))
         .and_then(|()| close_on_exec(fd));
     prepared
         .and_then(|()| Listener::new(socket))
         .map_err(|cause| Refusal::because(fd, "cannot be used", Some(cause)))
 }
+
+/// The longest that an `accept` holds a reactor.
+const PATIENCE: Duration = Duration::from_millis(1);
 
 /// Why a descriptor is not a socket to accept from.
 #[derive(Debug)]

@@ -65,7 +65,9 @@ impl Found {
             limits.max_body,
             limits.body_timeout,
         );
-        let request = Request::new(parts, body, self.pattern, self.values);
+        let shared = &service.shared;
+        let forwarded = shared.edge.forwarded(&service.conn, &parts.headers);
+        let request = Request::new(parts, body, self.pattern, self.values, forwarded);
         let (mut exchange, outlet) = exchange(&service.shared, request);
         exchange.never_wait();
         self.dir.answer(exchange, self.hit);

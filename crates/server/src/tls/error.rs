@@ -78,6 +78,10 @@ pub enum TlsPart {
     Key,
     /// The authorities that clients' certificates must come from.
     ClientCa,
+    /// The lists of clients' certificates that are no longer good.
+    ClientCrl,
+    /// The cipher suites.
+    Ciphers,
     /// The cryptography underneath.
     Provider,
 }
@@ -88,6 +92,8 @@ impl fmt::Display for TlsPart {
             Self::Chain => "certificate",
             Self::Key => "private key",
             Self::ClientCa => "client CA",
+            Self::ClientCrl => "revocation list",
+            Self::Ciphers => "cipher suites",
             Self::Provider => "TLS",
         })
     }
@@ -107,12 +113,35 @@ pub enum TlsProblem {
     BadCertificate,
     /// There is no private key in it.
     NoPrivateKey,
-    /// The private key is locked with a passphrase.
+    /// The private key is locked with a password, and none was given.
     EncryptedKey,
+    /// The private key is locked with another password than the one given.
+    WrongPassword,
+    /// The private key is locked in the form that OpenSSL had before PKCS#8.
+    OldEncryptedKey,
+    /// The private key is locked in a way that is not known.
+    UnknownEncryption,
     /// The private key is of a kind that cannot be used, or broken.
     BadKey,
     /// The private key belongs to another certificate than the one in the place named here.
     KeyMismatch(String),
+    /// The certificate is for clients that ask for one of its names, and it has none.
+    NoNames,
+    /// There is no revocation list in it.
+    NoCrl,
+    /// A revocation list in it is not one that can be used.
+    BadCrl,
+    /// There is no cipher suite of that name.
+    UnknownCipher {
+        /// What came.
+        name: String,
+        /// The names that there are, separated by commas.
+        known: String,
+    },
+    /// It is one of OpenSSL's rules about cipher suites, not the name of one.
+    CipherRule(String),
+    /// None of the cipher suites is of a version of TLS that is spoken.
+    NoCipher,
     /// Client certificates are asked for, and no authority to check them by was given.
     NoClientCa,
     /// The cryptography does not work: it cannot make random numbers, for example.
@@ -131,9 +160,31 @@ impl fmt::Display for TlsProblem {
             Self::NoPrivateKey => {
                 "no private key in it; wanted PEM with a line like \"-----BEGIN PRIVATE KEY-----\""
             }
-            Self::EncryptedKey => {
-                "it is locked with a passphrase; wanted one without (`openssl pkey` removes it)"
+            Self::EncryptedKey => "it is locked with a password, and none was given",
+            Self::WrongPassword => "the password does not unlock it",
+            Self::OldEncryptedKey => {
+                "it is locked in OpenSSL's old form; wanted PKCS#8 (`openssl pkcs8 -topk8` makes it)"
             }
+            Self::UnknownEncryption => {
+                "it is locked in a way that is not known; wanted PBES2 with AES (`openssl pkcs8 -topk8 -v2 aes256`)"
+            }
+            Self::NoNames => {
+                "it names no host (subject alternative name), so no client would be shown it"
+            }
+            Self::NoCrl => {
+                "no revocation list in it; wanted PEM with a line \"-----BEGIN X509 CRL-----\""
+            }
+            Self::BadCrl => "a revocation list in it cannot be used",
+            Self::UnknownCipher { name, known } => {
+                return write!(f, "none is called {name:?}; known are {known}");
+            }
+            Self::CipherRule(rule) => {
+                return write!(
+                    f,
+                    "{rule:?} is one of OpenSSL's rules; wanted \"DEFAULT\" or names of suites, of which no weak one is there to be ruled out"
+                );
+            }
+            Self::NoCipher => "none of them is for a version of TLS that is spoken",
             Self::BadKey => "cannot be used; wanted an RSA, ECDSA or Ed25519 key",
             Self::KeyMismatch(chain) => {
                 return write!(f, "does not belong to the certificate {chain}");

@@ -59,7 +59,7 @@ fn version_name(version: ProtocolVersion) -> &'static str {
 }
 
 /// rustls marks the suites of TLS 1.3 with a `TLS13_` of its own; the registry does not.
-fn suite_name(suite: CipherSuite) -> &'static str {
+pub(super) fn suite_name(suite: CipherSuite) -> &'static str {
     match suite {
         CipherSuite::TLS13_AES_128_GCM_SHA256 => "TLS_AES_128_GCM_SHA256",
         CipherSuite::TLS13_AES_256_GCM_SHA384 => "TLS_AES_256_GCM_SHA384",

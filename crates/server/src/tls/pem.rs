@@ -8,9 +8,11 @@ use std::{fmt, fs};
 use rustls::RootCertStore;
 use rustls::server::ParsedCertificate;
 use rustls_pki_types::pem::{self, PemObject};
-use rustls_pki_types::{CertificateDer, PrivateKeyDer};
+use rustls_pki_types::{CertificateDer, CertificateRevocationListDer, PrivateKeyDer};
+use webpki::BorrowedCertRevocationList;
 
 use super::error::{TlsError, TlsPart, TlsProblem};
+use super::locked::{self, Password};
 
 /// Where PEM comes from: a file, which a reload reads again, or memory.
 #[derive(Clone)]
@@ -43,12 +45,22 @@ impl Source {
         Ok(certificates)
     }
 
-    /// The first private key in it.
-    pub(super) fn private_key(&self) -> Result<PrivateKeyDer<'static>, TlsError> {
+    /// The first private key in it, which `password` unlocks if it is locked.
+    pub(super) fn private_key(
+        &self,
+        password: Option<&Password>,
+    ) -> Result<PrivateKeyDer<'static>, TlsError> {
         let part = TlsPart::Key;
         let pem = self.read(part)?;
-        if is_encrypted(&pem) {
-            return Err(self.error(part, TlsProblem::EncryptedKey));
+        let unlocked = locked::unlock(&pem, password).map_err(|(problem, cause)| {
+            let error = self.error(part, problem);
+            match cause {
+                Some(cause) => error.caused_by(cause),
+                None => error,
+            }
+        })?;
+        if let Some(key) = unlocked {
+            return Ok(key);
         }
         PrivateKeyDer::from_pem_slice(&pem).map_err(|cause| match cause {
             pem::Error::NoItemsFound => self.error(part, TlsProblem::NoPrivateKey),
@@ -70,7 +82,27 @@ impl Source {
         Ok(Authorities {
             certificates,
             roots: Arc::new(roots),
+            revoked: Vec::new(),
         })
+    }
+
+    /// Every revocation list in it, at least one.
+    pub(super) fn revocation_lists(
+        &self,
+    ) -> Result<Vec<CertificateRevocationListDer<'static>>, TlsError> {
+        let part = TlsPart::ClientCrl;
+        let pem = self.read(part)?;
+        let lists: Vec<_> = CertificateRevocationListDer::pem_slice_iter(&pem)
+            .collect::<Result<_, pem::Error>>()
+            .map_err(|cause| self.error(part, TlsProblem::NotPem).caused_by(cause))?;
+        if lists.is_empty() {
+            return Err(self.error(part, TlsProblem::NoCrl));
+        }
+        for list in &lists {
+            BorrowedCertRevocationList::from_der(list)
+                .map_err(|cause| self.error(part, TlsProblem::BadCrl).caused_by(cause))?;
+        }
+        Ok(lists)
     }
 
     pub(super) fn error(&self, part: TlsPart, problem: TlsProblem) -> TlsError {
@@ -111,12 +143,13 @@ impl fmt::Debug for Source {
     }
 }
 
-/// The authorities whose client certificates are trusted. Equal if they are the same certificates
-/// in the same order.
+/// The authorities whose client certificates are trusted, and those that are not any more. Equal if
+/// they are the same certificates and lists in the same order.
 #[derive(Clone)]
 pub(super) struct Authorities {
     certificates: Vec<CertificateDer<'static>>,
     pub(super) roots: Arc<RootCertStore>,
+    pub(super) revoked: Vec<CertificateRevocationListDer<'static>>,
 }
 
 impl Default for Authorities {
@@ -125,23 +158,13 @@ impl Default for Authorities {
         Self {
             certificates: Vec::new(),
             roots: Arc::new(RootCertStore::empty()),
+            revoked: Vec::new(),
         }
     }
 }
 
 impl PartialEq for Authorities {
     fn eq(&self, other: &Self) -> bool {
-        self.certificates == other.certificates
+        self.certificates == other.certificates && self.revoked == other.revoked
     }
-}
-
-/// Whether a key in it is locked with a passphrase: as PKCS#8 says it, or as OpenSSL's older form
-/// does.
-fn is_encrypted(pem: &[u8]) -> bool {
-    let marks: [&[u8]; 2] = [
-        b"-----BEGIN ENCRYPTED PRIVATE KEY-----",
-        b"Proc-Type: 4,ENCRYPTED",
-    ];
-    pem.split(|&byte| byte == b'\n')
-        .any(|line| marks.contains(&line.trim_ascii_end()))
 }

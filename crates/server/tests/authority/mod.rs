@@ -1,10 +1,14 @@
 //! Certificates made for one test, and clients that trust them.
+#![allow(
+    dead_code,
+    reason = "not every test file that has this module uses all of it"
+)]
 
 use std::sync::Arc;
 
 use rcgen::{
-    BasicConstraints, CertificateParams, CertifiedIssuer, DnType, ExtendedKeyUsagePurpose, IsCa,
-    KeyPair,
+    BasicConstraints, CertificateParams, CertificateRevocationListParams, CertifiedIssuer, DnType,
+    ExtendedKeyUsagePurpose, IsCa, KeyIdMethod, KeyPair, RevokedCertParams, date_time_ymd,
 };
 use rustls::client::ClientConfig;
 use rustls::crypto::aws_lc_rs;
@@ -42,6 +46,39 @@ impl Authority {
         self.0.pem()
     }
 
+    /// For a server of the names `names`, which may be none; of an RSA key where `key` is one.
+    pub(crate) fn server_of(&self, names: &[&str], key: Option<KeyPair>) -> Identity {
+        let names: Vec<_> = names.iter().map(|&name| name.to_owned()).collect();
+        let params = CertificateParams::new(names).unwrap();
+        self.sign(params, ExtendedKeyUsagePurpose::ServerAuth, key)
+    }
+
+    /// A client whose certificate has a number to revoke it by.
+    pub(crate) fn numbered_client(&self, number: u64) -> Identity {
+        let mut params = CertificateParams::default();
+        params.serial_number = Some(number.into());
+        self.sign(params, ExtendedKeyUsagePurpose::ClientAuth, None)
+    }
+
+    /// A list of revoked certificates that is good until the year `until`.
+    pub(crate) fn revoking(&self, numbers: &[u64], until: i32) -> String {
+        let revoked = numbers.iter().map(|&number| RevokedCertParams {
+            serial_number: number.into(),
+            revocation_time: date_time_ymd(2020, 1, 1),
+            reason_code: None,
+            invalidity_date: None,
+        });
+        let params = CertificateRevocationListParams {
+            this_update: date_time_ymd(2020, 1, 1),
+            next_update: date_time_ymd(until, 1, 1),
+            crl_number: 1.into(),
+            issuing_distribution_point: None,
+            revoked_certs: revoked.collect(),
+            key_identifier_method: KeyIdMethod::Sha256,
+        };
+        params.signed_by(&self.0).unwrap().pem().unwrap()
+    }
+
     /// A client that trusts this authority, speaks `versions`, offers `alpn` and shows `identity`.
     pub(crate) fn trusting_client(
         &self,
@@ -70,9 +107,18 @@ impl Authority {
     }
 
     fn issue(&self, name: &str, usage: ExtendedKeyUsagePurpose) -> Identity {
-        let key = KeyPair::generate().unwrap();
         let mut params = CertificateParams::new([name.to_owned()]).unwrap();
         params.distinguished_name.push(DnType::CommonName, name);
+        self.sign(params, usage, None)
+    }
+
+    fn sign(
+        &self,
+        mut params: CertificateParams,
+        usage: ExtendedKeyUsagePurpose,
+        key: Option<KeyPair>,
+    ) -> Identity {
+        let key = key.unwrap_or_else(|| KeyPair::generate().unwrap());
         params.extended_key_usages.push(usage);
         Identity {
             chain: params.signed_by(&key, &self.0).unwrap().pem(),
