@@ -8,7 +8,7 @@ import logging
 import os
 import re
 import sys
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 from oxbridge._cli import dotenv, help_text, logs
 from oxbridge._cli.errors import AppFailed, CommandError, UsageError
@@ -38,9 +38,14 @@ def main(
         make_server: Instead of the server of this package.
         supervise: Instead of its supervisor.
     """
+    given = sys.argv[1:] if arguments is None else arguments
+    return ended(lambda: _main(given, make_server, supervise))
+
+
+def ended(work: Callable[[], int]) -> int:
+    """Do the work and return its exit code; what fails is one sentence on standard error."""
     try:
-        given = sys.argv[1:] if arguments is None else arguments
-        return _main(given, make_server, supervise)
+        return work()
     except KeyboardInterrupt:
         return INTERRUPTED
     except CommandError as error:
@@ -54,6 +59,11 @@ def main(
         if type(error) is not ValueError:
             raise
         return _fail(str(error), 1)
+    except RuntimeError as error:
+        # Told by its name: its module is there only once an application is served.
+        if type(error).__name__ != "StartupFailed":
+            raise
+        return _fail(str(error), STARTUP_FAILED)
 
 
 def _main(
@@ -83,13 +93,7 @@ def _main(
     logs.configure(config)
     for note in command.notes:
         logger.warning(note)
-    try:
-        return serve(config, make_server=make_server, supervise=supervise)
-    except RuntimeError as error:
-        # Told apart by its name: its module is there only once an application is served.
-        if type(error).__name__ != "StartupFailed":
-            raise
-        return _fail(str(error), STARTUP_FAILED)
+    return serve(config, make_server=make_server, supervise=supervise)
 
 
 def configured(command: Command) -> Config:

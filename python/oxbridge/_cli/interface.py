@@ -19,6 +19,9 @@ Interface = Literal["asgi", "wsgi", "rsgi", "mux"]
 
 _LABELS = {"asgi": "ASGI", "wsgi": "WSGI", "rsgi": "RSGI", "mux": "handlers"}
 
+# Their decorators make WSGI applications of any number of parameters.
+_WSGI_HOMES = {"werkzeug", "wsgiref", "webob"}
+
 _ENVIRON = {"environ", "env", "environment", "_environ", "wsgi_environ"}
 _SCOPE = {"scope", "_scope"}
 _PROTOCOL = {"protocol", "proto", "p"}
@@ -85,6 +88,8 @@ def detect(app: Any) -> Literal["asgi", "asgi2", "wsgi", "rsgi", "mux"] | None:
         if shape is None or shape.fits(3):
             return "asgi"
         return "rsgi" if shape.fits(2) and shape.named(_SCOPE, _PROTOCOL) else None
+    if _home(app) in _WSGI_HOMES:
+        return "wsgi"
     if shape is None:
         return None
     if shape.named(_ENVIRON, None) and shape.fits(2):
@@ -171,6 +176,13 @@ def _layers(app: Any) -> Iterable[Any]:
             app = None
         else:
             app = _call_method(type(app))
+
+
+def _home(app: Any) -> str:
+    """The top package of the code that is called."""
+    space = getattr(app, "__globals__", None)
+    name = space.get("__name__") if isinstance(space, dict) else type(app).__module__
+    return str(name).partition(".")[0]
 
 
 def _call_method(cls: type) -> Any:

@@ -16,6 +16,8 @@ from oxbridge._cli.errors import CommandError
 if TYPE_CHECKING:
     from oxbridge.config import Config
 
+logger = logging.getLogger("oxbridge")
+
 TRACE = 5
 """The level below DEBUG that uvicorn has."""
 
@@ -101,7 +103,7 @@ def configure(config: Config) -> None:
     if given is None or config.log_level != "info":
         level = config.log_level
         name = level.upper() if isinstance(level, str) else level
-        logging.getLogger("oxbridge").setLevel(name)
+        logger.setLevel(name)
 
 
 def _apply(table: Any, where: str) -> None:

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import argparse
 import difflib
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Iterable, Sequence
 from dataclasses import dataclass, field
 from functools import partial
-from typing import NoReturn
+from typing import Any, NoReturn
 
 from oxbridge._cli.errors import UsageError
 from oxbridge._cli.options import OPTIONS, Option
@@ -73,6 +73,42 @@ def parse(arguments: Sequence[str]) -> Command:
     return command
 
 
+def declare(
+    parser: argparse._ActionsContainer, command: Command, *, taken: Collection[str] = ()
+) -> None:
+    """Add all options to a parser, which then writes what it finds into the command.
+
+    Args:
+        parser: The parser; the values it returns hold nothing of these options.
+        command: Where they go.
+        taken: Spellings that mean something else to this parser.
+    """
+
+    def add(names: Iterable[str], then: Callable[[str, str], object], **more: Any) -> None:
+        free = [name for name in names if name not in taken]
+        if free:
+            parser.add_argument(
+                *free, action=_Call, const=then, dest=free[-1], default=argparse.SUPPRESS, **more
+            )
+
+    def config(spelled: str, value: str) -> None:
+        command.config = value
+
+    add(["-c", "--config"], config, metavar="FILE", help="Options from a TOML file.")
+    for option in OPTIONS:
+        names = spellings(option) + (["--no-" + option.key] if option.is_flag else [])
+        told = option.help.replace("%", "%%")
+        then = partial(_note, command, option)
+        if option.is_flag:
+            add(names, then, nargs=0, help=told)
+        else:
+            add(names, then, metavar=option.metavar or option.kind.metavar, help=told)
+    for idle, why in IDLE.items():
+        add(idle, partial(_idle, command, why), help=argparse.SUPPRESS)
+    for idle, why in IDLE_FLAGS.items():
+        add(idle, partial(_idle, command, why), nargs=0, help=argparse.SUPPRESS)
+
+
 def spellings(option: Option) -> list[str]:
     """Every way to write an option, the short one first."""
     return [s for s in (option.short, option.long, *option.aliases) if s]
@@ -102,24 +138,13 @@ def _parser(command: Command) -> argparse.ArgumentParser:
     parser = _Parser(prog="oxbridge serve", add_help=False, allow_abbrev=False)
     parser.add_argument("app", nargs="*")
 
-    def add(names: Sequence[str], then: Callable[[str, str], object], *, value: bool) -> None:
-        dest = names[-1]
-        nargs = None if value else 0
-        parser.add_argument(*names, action=_Call, const=then, dest=dest, nargs=nargs)
-
-    def ask(what: str) -> None:
+    def ask(what: str, *_: str) -> None:
         command.asked = command.asked or what
 
-    add(["-h", "--help"], lambda *_: ask("help"), value=False)
-    add(["-V", "--version"], lambda *_: ask("version"), value=False)
-    add(["-c", "--config"], lambda _, value: setattr(command, "config", value), value=True)
-    for option in OPTIONS:
-        names = spellings(option) + (["--no-" + option.key] if option.is_flag else [])
-        add(names, partial(_note, command, option), value=not option.is_flag)
-    for idle, why in IDLE.items():
-        add(idle, partial(_idle, command, why), value=True)
-    for idle, why in IDLE_FLAGS.items():
-        add(idle, partial(_idle, command, why), value=False)
+    for names in (["-h", "--help"], ["-V", "--version"]):
+        what = names[1].removeprefix("--")
+        parser.add_argument(*names, action=_Call, const=partial(ask, what), dest=what, nargs=0)
+    declare(parser, command)
     return parser
 
 
