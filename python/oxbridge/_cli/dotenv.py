@@ -72,8 +72,8 @@ def parse(text: str, path: str = "the file") -> dict[str, str]:
         match = _LINE.match(text, at)
         if match is None:
             number = text.count("\n", 0, at) + 1
-            line = text[at:].splitlines()[0].strip()
-            raise CommandError(f"line {number} of {path} must be KEY=VALUE, not {line!r}")
+            # Such lines hold secrets, so that this one is not shown.
+            raise CommandError(f"line {number} of {path} must be KEY=VALUE")
         found[match["key"]] = _value(match)
         at = match.end()
     return found

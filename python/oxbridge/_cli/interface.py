@@ -62,10 +62,10 @@ def resolve(app: Any, wanted: str, name: str) -> tuple[Any, Interface]:
         return _as_mux(app, name), "mux"
     if found == "rsgi" and hasattr(app, "__rsgi__"):
         return app, "rsgi"
-    if not callable(app):
-        raise CommandError(f"{name} is no application: it is {_a(app)}, which cannot be called")
     if isinstance(app, Mux):
         raise CommandError(f"{name} is a Mux, which cannot be served as {wanted}")
+    if not callable(app):
+        raise CommandError(f"{name} is no application: it is {_a(app)}, which cannot be called")
     if found == "asgi2":
         return Asgi2(app), "asgi"
     if found in ("asgi", "asgi3"):

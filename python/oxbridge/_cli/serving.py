@@ -61,11 +61,12 @@ def serve(
             config.to_json()
         except ConfigError as error:
             raise CommandError(str(error)) from None
-        return (supervise or _supervisor())(config)
+        supervise = supervise if supervise is not None else _supervisor()
+        return supervise(config)
     application = load(config)
     if application.note:
         logger.warning(application.note)
-    make = make_server or _app_server()
+    make = make_server if make_server is not None else _app_server()
     server = make(config, application.app, application.interface, config.binds())
     with _stopped_by_signals(server, config), _pid_file(config.pid_file) as write_pid:
 
