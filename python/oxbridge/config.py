@@ -19,6 +19,7 @@ from oxbridge._oxbridge import Tls
 __all__ = ["Config", "ConfigError"]
 
 STDOUT = 1
+UNBOUNDED = 365 * 86400.0
 
 
 class ConfigError(ValueError):
@@ -89,6 +90,7 @@ class Config:
     proxy_headers: bool = _of("proxy_headers")
     forwarded_allow_ips: str = _of("forwarded_allow_ips")
     proxy_protocol: bool = _of("proxy_protocol")
+    proxy_protocol_from: str | None = _of("proxy_protocol_from")
 
     limit_concurrency: int | None = _of("limit_concurrency")
     max_connections: int | None = _of("max_connections")
@@ -101,7 +103,7 @@ class Config:
     h2_max_streams: int = _of("h2_max_streams")
 
     timeout_keep_alive: float = _of("timeout_keep_alive")
-    timeout_graceful_shutdown: float = _of("timeout_graceful_shutdown")
+    timeout_graceful_shutdown: float | None = _of("timeout_graceful_shutdown")
     header_timeout: float = _of("header_timeout")
     body_timeout: float = _of("body_timeout")
     write_timeout: float = _of("write_timeout")
@@ -112,6 +114,7 @@ class Config:
     ssl_ca_certs: str | None = _of("ssl_ca_certs")
     ssl_cert_reqs: int = _of("ssl_cert_reqs")
     ssl_version: int = _of("ssl_version")
+    ssl_min_version: str = _of("ssl_min_version")
     ssl_ciphers: str | None = _of("ssl_ciphers")
 
     ws_max_size: int = _of("ws_max_size")
@@ -128,8 +131,8 @@ class Config:
     access_log_file: str = _of("access_log_file")
 
     metrics_bind: str | None = _of("metrics_bind")
-    health_path: str | None = _of("health_path")
-    ready_path: str | None = _of("ready_path")
+    health_path: str = _of("health_path")
+    ready_path: str = _of("ready_path")
 
     origins: InitVar[Mapping[str, str] | None] = None
     """Where each value came from, as errors say it: {"port": "--port"}."""
@@ -193,7 +196,14 @@ class Config:
         # uvicorn: without a certificate asked for, authorities alone ask for none.
         authorities = self.ssl_ca_certs if self.ssl_cert_reqs else None
         key = self.ssl_keyfile or self.ssl_certfile
-        return Tls(self.ssl_certfile, key, authorities, client_optional=self.ssl_cert_reqs == 1)
+        more: dict[str, Any] = {"client_optional": self.ssl_cert_reqs == 1}
+        if self.ssl_keyfile_password is not None:
+            more["password"] = self.ssl_keyfile_password
+        if self.ssl_ciphers is not None:
+            more["ciphers"] = self.ssl_ciphers
+        if self.ssl_min_version != BY_NAME["ssl_min_version"].default:
+            more["min_version"] = self.ssl_min_version
+        return Tls(self.ssl_certfile, key, authorities, **more)
 
     def core_options(self) -> dict[str, object]:
         """Return the options of the server underneath, for one start of it in one worker.
@@ -203,7 +213,7 @@ class Config:
         Raises:
             OSError: The access log's file cannot be opened.
         """
-        return {
+        options: dict[str, object] = {
             "threads": self.threads,
             "queue": self.queue,
             "max_header_bytes": self.h11_max_incomplete_event_size or self.max_header_bytes,
@@ -234,6 +244,15 @@ class Config:
             else None,
             "static": list(self.static),
         }
+        if self.proxy_protocol_from is not None:
+            options["proxy_protocol_from"] = self.proxy_protocol_from
+        return options
+
+    @property
+    def drain_time(self) -> float:
+        """`timeout_graceful_shutdown` as a number of seconds: a year where there is no bound."""
+        bound = self.timeout_graceful_shutdown
+        return UNBOUNDED if bound is None else bound
 
     @property
     def needs_supervisor(self) -> bool:
@@ -327,25 +346,16 @@ def _check_together(config: Config, where: Mapping[str, str]) -> None:
             raise ConfigError(f"{where['ssl_cert_reqs']} needs a certificate as well: ssl-certfile")
     elif config.ssl_cert_reqs and config.ssl_ca_certs is None:
         raise ConfigError(f"{where['ssl_cert_reqs']} needs authorities as well: ssl-ca-certs")
-    if config.ssl_keyfile_password is not None:
-        raise ConfigError(
-            f"{where['ssl_keyfile_password']} is not supported; take the password off the key with "
-            "`openssl pkey -in key.pem -out plain.pem`"
-        )
-    if config.ssl_ciphers is not None:
-        raise ConfigError(
-            f"{where['ssl_ciphers']} is not supported: TLS 1.2 and 1.3 are offered with their safe "
-            "ciphers only"
-        )
     if config.ssl_version != BY_NAME["ssl_version"].default:
         raise ConfigError(
-            f"{where['ssl_version']} must be 17 (TLS 1.2 and 1.3), not {config.ssl_version}"
+            f"{where['ssl_version']} must be 17, not {config.ssl_version}; ssl-min-version says which "
+            "TLS is the oldest that is spoken"
         )
     for name in ("root_path", "health_path", "ready_path"):
         value = getattr(config, name)
-        if value and not value.startswith("/"):
+        if not value.startswith("/") and (value or name != "root_path"):
             raise ConfigError(f"{where[name]} must begin with a slash, not {value!r}")
-    if config.health_path is not None and config.health_path == config.ready_path:
+    if config.health_path == config.ready_path:
         raise ConfigError(
             f"{where['health_path']} and {where['ready_path']} must be different paths, "
             f"not both {config.health_path!r}"

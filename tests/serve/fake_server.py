@@ -35,9 +35,7 @@ class Servers(list[FakeServer]):
         super().__init__()
         self.attributes = attributes
 
-    def __call__(
-        self, config: Config, app: object, interface: str, binds: list[str]
-    ) -> FakeServer:
+    def __call__(self, config: Config, app: object, interface: str, binds: list[str]) -> FakeServer:
         server = FakeServer(config, app, interface, binds)
         for name, value in self.attributes.items():
             setattr(server, name, value)

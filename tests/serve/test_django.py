@@ -16,7 +16,7 @@ Write = Callable[..., Path]
 pytest.importorskip("django")
 
 # Stands in for the server and the supervisor: they say what they got.
-STANDS_IN = '''
+STANDS_IN = """
 import json, sys, types
 
 class AppServer:
@@ -27,7 +27,7 @@ class AppServer:
         print(json.dumps(self.said))
         on_ready(self.said["binds"])
 
-def supervise(config):
+def supervise(config, announce):
     print(json.dumps({"app": config.app, "factory": config.factory, "reload": config.reload,
                       "workers": config.workers, "app_dir": config.app_dir}))
     return 0
@@ -36,7 +36,7 @@ for name, part in (("_app", AppServer), ("_supervisor", supervise)):
     module = types.ModuleType(f"oxbridge.{name}")
     setattr(module, part.__name__, part)
     sys.modules[module.__name__] = module
-'''
+"""
 
 
 @pytest.fixture

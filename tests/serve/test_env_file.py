@@ -61,5 +61,5 @@ def test_files_that_cannot_be_read(tmp_path: Path) -> None:
     with pytest.raises(CommandError, match=r"^the environment file \S+ cannot be read: "):
         dotenv.load(str(tmp_path / "none"), {})
     (tmp_path / "latin").write_bytes(b"A=\xe9")
-    with pytest.raises(CommandError, match="is not UTF-8$"):
+    with pytest.raises(CommandError, match=r"is not UTF-8$"):
         dotenv.load(str(tmp_path / "latin"), {})

@@ -1,7 +1,6 @@
 """What an application is taken for: rules on plain callables, then the frameworks themselves."""
 
 # The parameters of these applications are what the tests are about.
-# ruff: noqa: ARG001
 
 from __future__ import annotations
 

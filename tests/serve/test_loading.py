@@ -13,7 +13,6 @@ from oxbridge import Config
 from oxbridge._cli.errors import AppFailed, CommandError
 from oxbridge._cli.loading import load, own_traceback
 
-
 Write = Callable[..., Path]
 
 WSGI = "def {name}(environ, start_response): return []\n"
@@ -129,8 +128,8 @@ def test_routes_without_a_mux_are_those_of_the_default_one(
 @pytest.mark.parametrize(
     ("app", "said"),
     [
-        ("mian:app", "there is no module mian in the current directory or among the installed ones; "
-         "did you mean main?"),
+        ("mian:app", "there is no module mian in the current directory or among the installed "
+         "ones; did you mean main?"),
         ("xyzzy", "there is no module xyzzy in the current directory or among the installed ones"),
         ("pkg.web.wsgo:application", "there is no module pkg.web.wsgo in "),
         ("nopkg.web:app", "there is no module nopkg (for nopkg.web) in "),
@@ -178,7 +177,9 @@ def test_the_applications_own_errors_keep_their_traceback(
 ) -> None:
     project("broken.py", source)
     project("broken_too.py", "import broken.deeper")
-    with pytest.raises(AppFailed, match="^broken could not be loaded: its own code raised ") as got:
+    with pytest.raises(
+        AppFailed, match=r"^broken could not be loaded: its own code raised "
+    ) as got:
         load(Config(app="broken:app"))
     cause = got.value.__cause__
     assert isinstance(cause, kind)

@@ -15,18 +15,20 @@ from oxbridge._cli.parser import parse, spellings
 from oxbridge._cli.sources import config_from, plain_environment, read_toml
 
 # Of `uvicorn --help`, version 0.54.
-UVICORN = """
---host --port --uds --fd --reload --reload-dir --reload-include --reload-exclude --reload-delay
---workers --loop --http --http2 --ws --ws-max-size --ws-max-queue --ws-ping-interval
---ws-ping-timeout --ws-per-message-deflate --lifespan --interface --env-file --log-config
---log-level --access-log --no-access-log --use-colors --no-use-colors --proxy-headers
---no-proxy-headers --server-header --no-server-header --date-header --no-date-header
---forwarded-allow-ips --root-path --limit-concurrency --backlog --limit-max-requests
---limit-max-requests-jitter --timeout-keep-alive --timeout-graceful-shutdown
---timeout-worker-healthcheck --ssl-keyfile --ssl-certfile --ssl-keyfile-password --ssl-version
---ssl-cert-reqs --ssl-ca-certs --ssl-ciphers --header --version --app-dir
---h11-max-incomplete-event-size --reset-contextvars --factory --help
-""".split()
+UVICORN = [
+    "--host", "--port", "--uds", "--fd", "--reload", "--reload-dir", "--reload-include",
+    "--reload-exclude", "--reload-delay", "--workers", "--loop", "--http", "--http2", "--ws",
+    "--ws-max-size", "--ws-max-queue", "--ws-ping-interval", "--ws-ping-timeout",
+    "--ws-per-message-deflate", "--lifespan", "--interface", "--env-file", "--log-config",
+    "--log-level", "--access-log", "--no-access-log", "--use-colors", "--no-use-colors",
+    "--proxy-headers", "--no-proxy-headers", "--server-header", "--no-server-header",
+    "--date-header", "--no-date-header", "--forwarded-allow-ips", "--root-path",
+    "--limit-concurrency", "--backlog", "--limit-max-requests", "--limit-max-requests-jitter",
+    "--timeout-keep-alive", "--timeout-graceful-shutdown", "--timeout-worker-healthcheck",
+    "--ssl-keyfile", "--ssl-certfile", "--ssl-keyfile-password", "--ssl-version",
+    "--ssl-cert-reqs", "--ssl-ca-certs", "--ssl-ciphers", "--header", "--version", "--app-dir",
+    "--h11-max-incomplete-event-size", "--reset-contextvars", "--factory", "--help",
+]  # fmt: skip
 
 
 def read(line: str, environ: dict[str, str] | None = None, toml: Path | None = None) -> Config:
@@ -197,9 +199,7 @@ def test_a_toml_file_has_the_same_keys(tmp_path: Path, name: str, head: str) -> 
         ("\udc80", "is not TOML: "),
     ],
 )
-def test_wrong_toml(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, text: str, said: str
-) -> None:
+def test_wrong_toml(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, text: str, said: str) -> None:
     monkeypatch.chdir(tmp_path)
     Path("oxbridge.toml").write_bytes(text.encode(errors="surrogateescape"))
     with pytest.raises(ConfigError) as refused:
@@ -209,5 +209,5 @@ def test_wrong_toml(
 
 
 def test_a_toml_file_that_is_not_there() -> None:
-    with pytest.raises(CommandError, match="/nowhere/x.toml cannot be read: No such file"):
+    with pytest.raises(CommandError, match=r"/nowhere/x\.toml cannot be read: No such file"):
         read_toml("/nowhere/x.toml")

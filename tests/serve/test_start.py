@@ -6,18 +6,17 @@ import errno
 import os
 import re
 import signal
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
 import pytest
+from fake_server import Servers
 
 import oxbridge
 from oxbridge import Config, ConfigError
 from oxbridge._cli.banner import start_line
 from oxbridge._cli.command import main
-
-from fake_server import Servers
 
 Write = Callable[..., Path]
 
@@ -40,8 +39,9 @@ def app(project: Write) -> None:
         ({"ssl_certfile": "c"}, ["[::1]:443", "unix:/run/a.sock"],
          "Serving main:app (WSGI) on https://[::1]:443 and unix:/run/a.sock "
          "(HTTP/1.1 and HTTP/2)"),
-        ({}, ["0.0.0.0:80"],
-         "Serving main:app (WSGI) on http://127.0.0.1:80 (every interface) (HTTP/1.1 and HTTP/2)"),
+        ({"workers": 2}, ["0.0.0.0:80"],
+         "Serving main:app (WSGI) on http://127.0.0.1:80 (every interface) "
+         "(2 workers, HTTP/1.1 and HTTP/2)"),
     ],
 )  # fmt: skip
 def test_start_line(config: dict[str, Any], addresses: list[str], line: str) -> None:
@@ -170,11 +170,12 @@ def test_our_own_mistakes_are_not_hidden() -> None:
 
 
 @pytest.mark.usefixtures("app")
-def test_workers_are_the_supervisors() -> None:
+def test_workers_are_the_supervisors(capsys: pytest.CaptureFixture[str]) -> None:
     configs: list[Config] = []
 
-    def supervise(config: Config) -> int:
+    def supervise(config: Config, /, *, announce: Callable[[Sequence[str]], None]) -> int:
         configs.append(config)
+        announce(["127.0.0.1:1"])
         return 4
 
     servers = Servers()
@@ -182,13 +183,18 @@ def test_workers_are_the_supervisors() -> None:
     assert main(arguments, make_server=servers, supervise=supervise) == 4
     assert servers == []
     assert configs[0].workers == 2
+    assert capsys.readouterr().err == (
+        "INFO:     Serving main:app on http://127.0.0.1:1 (2 workers, HTTP/1.1 and HTTP/2)\n"
+    )
     assert Config.from_json(configs[0].to_json()) == configs[0]
 
 
 def test_an_environment_file_counts_as_environment(
     project: Write, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    project("main.py", "import os\nasync def app(scope, receive, send): ...\napp.a = os.environ['A']")
+    project(
+        "main.py", "import os\nasync def app(scope, receive, send): ...\napp.a = os.environ['A']"
+    )
     project(".env", "A=1\nOXBRIDGE_PORT=1\nOXBRIDGE_BACKLOG=1\nWEB_CONCURRENCY=1\n")
     project("o.toml", "port = 3\nqueue = 3\nbacklog = 3\nenv-file = '.env'\n")
     monkeypatch.setenv("OXBRIDGE_BACKLOG", "2")

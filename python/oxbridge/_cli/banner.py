@@ -11,7 +11,7 @@ if TYPE_CHECKING:
     from oxbridge.config import Config
 
 
-def start_line(config: Config, name: str, interface: str, addresses: Sequence[str]) -> str:
+def start_line(config: Config, name: str, interface: str | None, addresses: Sequence[str]) -> str:
     """Say it: "Serving main:app (ASGI) on http://127.0.0.1:8000 (4 workers, HTTP/1.1 and HTTP/2)".
 
     Behind every address is a space or the end, so that terminals and scripts find it.
@@ -19,12 +19,13 @@ def start_line(config: Config, name: str, interface: str, addresses: Sequence[st
     Args:
         config: How the application is served.
         name: What the application is called.
-        interface: Its interface: asgi, wsgi, rsgi or mux.
+        interface: Its interface: asgi, wsgi, rsgi or mux; None where it is not known.
         addresses: Where the server listens: "127.0.0.1:8000", "unix:/run/app.sock".
     """
     workers = f"{config.workers} workers, " if config.workers > 1 else ""
     where = " and ".join(places(addresses, secure=config.ssl_certfile is not None))
-    return f"Serving {name} ({label(interface)}) on {where} ({workers}HTTP/1.1 and HTTP/2)"
+    spoken = f" ({label(interface)})" if interface else ""
+    return f"Serving {name}{spoken} on {where} ({workers}HTTP/1.1 and HTTP/2)"
 
 
 def places(addresses: Iterable[str], *, secure: bool) -> list[str]:

@@ -9,6 +9,7 @@ import os
 import re
 import sys
 import traceback
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from types import ModuleType, TracebackType
@@ -36,6 +37,10 @@ class Application:
     """What was taken: "module:attribute"."""
     note: str | None = None
     """What is worth a warning."""
+
+    def __iter__(self) -> Iterator[Any]:
+        """Unpack into what a server takes: `app, interface = load(config)`."""
+        return iter((self.app, self.interface))
 
 
 def load(config: Config) -> Application:

@@ -8,7 +8,8 @@ import os
 import signal
 import sys
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
+from functools import partial
 from importlib import import_module
 from pathlib import Path
 from types import FrameType
@@ -37,8 +38,14 @@ class Runs(Protocol):
 
 MakeServer = Callable[[Config, object, Interface, list[str]], Runs]
 """Makes a server of a configuration, an application, its interface, and addresses."""
-Supervise = Callable[[Config], int]
-"""Serves with worker processes; gives the exit code."""
+
+
+class Supervise(Protocol):
+    """Serves with worker processes; gives the exit code."""
+
+    def __call__(
+        self, settings: Config, /, *, announce: Callable[[Sequence[str]], None]
+    ) -> int: ...
 
 
 def serve(
@@ -62,7 +69,7 @@ def serve(
         except ConfigError as error:
             raise CommandError(str(error)) from None
         supervise = supervise if supervise is not None else _supervisor()
-        return supervise(config)
+        return supervise(config, announce=partial(announce, config, None))
     application = load(config)
     if application.note:
         logger.warning(application.note)
@@ -70,7 +77,7 @@ def serve(
     server = make(config, application.app, application.interface, config.binds())
     with _stopped_by_signals(server, config), _pid_file(config.pid_file) as write_pid:
 
-        def on_ready(addresses: list[str]) -> None:
+        def on_ready(addresses: Sequence[str]) -> None:
             write_pid()
             announce(config, application, addresses)
 
@@ -79,9 +86,15 @@ def serve(
     return 0
 
 
-def announce(config: Config, application: Application, addresses: list[str]) -> None:
-    """Say where the server listens: to the log, or else to standard error."""
-    said = start_line(config, application.name, application.interface, addresses)
+def announce(config: Config, application: Application | None, addresses: Sequence[str]) -> None:
+    """Say where the server listens: to the log, or else to standard error.
+
+    Only workers load the application; in front of them there is None, and no more to say of it than
+    what it was called.
+    """
+    name = application.name if application else config.name or str(config.app)
+    interface = application.interface if application else None
+    said = start_line(config, name, interface, addresses)
     logger.info(said)
     # There is no standard error under some service supervisors.
     if not logger.hasHandlers() and sys.stderr is not None:
@@ -141,7 +154,7 @@ def _stopped_by_signals(server: Runs, config: Config) -> Iterator[None]:
         nonlocal stopping
         cut = number == signal.SIGINT and stopping
         stopping = True
-        server.begin_stop(0 if cut else config.timeout_graceful_shutdown)
+        server.begin_stop(0 if cut else config.drain_time)
 
     before: dict[signal.Signals, Any] = {}
     try:
