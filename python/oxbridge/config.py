@@ -348,8 +348,8 @@ def _check_together(config: Config, where: Mapping[str, str]) -> None:
         raise ConfigError(f"{where['ssl_cert_reqs']} needs authorities as well: ssl-ca-certs")
     if config.ssl_version != BY_NAME["ssl_version"].default:
         raise ConfigError(
-            f"{where['ssl_version']} must be 17, not {config.ssl_version}; ssl-min-version says which "
-            "TLS is the oldest that is spoken"
+            f"{where['ssl_version']} must be 17, not {config.ssl_version}; ssl-min-version says "
+            "which TLS is the oldest that is spoken"
         )
     for name in ("root_path", "health_path", "ready_path"):
         value = getattr(config, name)
