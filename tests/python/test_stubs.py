@@ -27,8 +27,8 @@ def check(*arguments: str | Path, cwd: Path = ROOT) -> None:
     assert done.returncode == 0, done.stdout + done.stderr
 
 
-# What is for Django cannot be imported where Django is not; stubtest takes an alias of a Literal for
-# a Union, and looks for an InitVar among the attributes.
+# What is for Django cannot be imported where Django is not. stubtest takes an alias of a Literal
+# for a Union, and looks for an InitVar among the attributes.
 ALLOWED = (
     r"oxbridge\.contrib\.django\.management\.commands\.oxbridge.*",
     r"oxbridge\._cli\.interface\.Interface",
