@@ -33,6 +33,8 @@ from oxbridge._oxbridge import (
     Values,
 )
 from oxbridge._run import run, shutdown
+from oxbridge._serve import serve
+from oxbridge.config import Config, ConfigError
 from oxbridge.mux import Handler, Mux, default_mux
 from oxbridge.options import Options
 from oxbridge.server import Server
@@ -47,6 +49,8 @@ __all__ = [
     "BodyTimeout",
     "BodyTooLarge",
     "ClientGone",
+    "Config",
+    "ConfigError",
     "Handler",
     "Headers",
     "Mux",
@@ -64,5 +68,6 @@ __all__ = [
     "default_mux",
     "route",
     "run",
+    "serve",
     "shutdown",
 ]

@@ -27,9 +27,29 @@ def check(*arguments: str | Path, cwd: Path = ROOT) -> None:
     assert done.returncode == 0, done.stdout + done.stderr
 
 
+# What is for Django cannot be imported where Django is not. stubtest takes an alias of a Literal
+# for a Union, and looks for an InitVar among the attributes.
+ALLOWED = (
+    r"oxbridge\.contrib\.django\.management\.commands\.oxbridge.*",
+    r"oxbridge\._cli\.interface\.Interface",
+    r"oxbridge\._cli\.options\.Process",
+    r"oxbridge\.config\.Config\.origins",
+)
+
+
 @pytest.mark.timeout(300)
 def test_the_stubs_say_what_is_there(tmp_path: Path) -> None:
-    check("mypy.stubtest", "oxbridge", "--concise", cwd=tmp_path)
+    config, allowed = tmp_path / "mypy.ini", tmp_path / "allowed"
+    config.write_text("[mypy]\n[mypy-django.*]\nignore_missing_imports = true\n")
+    allowed.write_text("\n".join(ALLOWED))
+    check(
+        "mypy.stubtest",
+        "oxbridge",
+        "--concise",
+        *("--mypy-config-file", config),
+        *("--allowlist", allowed, "--ignore-unused-allowlist"),
+        cwd=tmp_path,
+    )
 
 
 @pytest.mark.timeout(300)

@@ -1,0 +1,1 @@
+"""The command `oxbridge`, its options, and how it finds the application."""

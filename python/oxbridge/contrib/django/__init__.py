@@ -1,0 +1,1 @@
+"""The Django application `oxbridge.contrib.django`: `manage.py oxbridge` serves the project."""
