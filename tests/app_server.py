@@ -55,7 +55,7 @@ class ServeApp(Protocol):
 
 @contextlib.contextmanager
 def apps_of(folder: Path) -> Iterator[ServeApp]:
-    """Serve applications of a folder; they all end with the context, and what they wrote is shown."""
+    """Serve applications of a folder; they end with the context, and what they wrote is shown."""
     with contextlib.ExitStack() as started:
 
         def start(
@@ -125,9 +125,10 @@ def _peer_command(target: str, interface: str, options: tuple[str, ...]) -> list
 
 
 _GRANIAN = """
-import socket, subprocess, sys, time
+import signal, socket, subprocess, sys, time
 url, *arguments = sys.argv[1:]
 child = subprocess.Popen([sys.executable, "-m", "granian", *arguments])
+signal.signal(signal.SIGTERM, lambda *_: child.terminate())
 while child.poll() is None:
     try:
         socket.create_connection(("127.0.0.1", int(url.rpartition(":")[2]))).close()

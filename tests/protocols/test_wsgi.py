@@ -1,4 +1,4 @@
-"""The server's side of PEP 3333: environ, wsgi.input, start_response, and when things are closed."""
+"""The server's side of PEP 3333: environ, wsgi.input, start_response, closing."""
 
 from __future__ import annotations
 
