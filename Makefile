@@ -54,7 +54,7 @@ libs: preflight ## build liboxbridge and libgohttp for C (target/c/release)
 install: libs ## install the C libraries: make install PREFIX=/usr/local
 	@$(PYTHON) tools/clib.py install --prefix '$(PREFIX)' --destdir '$(DESTDIR)'
 
-test: $(BIN)/.built ## run every test in every language
+test: $(BIN)/.built $(BIN)/.test-apps ## run every test in every language
 	@$(BIN)/python tools/run_tests.py $(if $(CI),--strict) $(if $(filter no,$(INSTALL)),--no-install) $(SUITES)
 
 lint: $(BIN)/.tools $(BIN)/cargo-deny ## check form, types, warnings, licences and sources
@@ -106,6 +106,10 @@ $(BENCH_APPS)/.built: $(EXTENSION_SOURCES) $(shell find python/oxbridge -name '*
 		PYO3_PYTHON='$(abspath $(BENCH_APPS)/bin/python)' MATURIN_PEP517_ARGS='$(LOCKED)' \
 		$(BENCH_APPS)/bin/python -m pip install --quiet --disable-pip-version-check \
 		--no-build-isolation --no-deps --force-reinstall .
+	@touch $@
+
+$(BIN)/.test-apps: tools/requirements-test-apps.txt $(BIN)/.tools
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check -r tools/requirements-test-apps.txt
 	@touch $@
 
 $(BIN)/.built: $(EXTENSION_SOURCES) $(BIN)/.tools

@@ -1,7 +1,7 @@
 """A server in a process of its own, started for one test and gone after it.
 
 No test chooses a port: the server binds port 0, and its start line on standard error says where it
-listens (`Serving on http://127.0.0.1:40123`).
+listens (`Serving on http://127.0.0.1:40123`, or `Serving app:app (WSGI) on http://127.0.0.1:40123`).
 """
 
 from __future__ import annotations
@@ -21,6 +21,8 @@ from urllib.parse import urlsplit
 ROOT = Path(__file__).resolve().parent.parent
 """The checkout."""
 
+# The start line: what is served, if it says so, and where.
+STARTED = r"Serving (?:\S.* )?on (\S+)"
 # How long a server may take to say where it listens, and to end once it was asked to, in seconds.
 BOUND = 20.0
 
@@ -39,6 +41,7 @@ class Served:
         *,
         env: Mapping[str, str] | None = None,
         cwd: Path | None = None,
+        started: str = STARTED,
     ) -> None:
         """Start the command and wait for its start line. HOST and PORT tell it to take a free port.
 
@@ -67,7 +70,7 @@ class Served:
         self._reader = threading.Thread(target=self._read, daemon=True)
         self._reader.start()
         try:
-            self.url = self.wait_for_line(r"Serving on (\S+)")[1].rstrip("/,")
+            self.url = self.wait_for_line(started)[1].rstrip("/,.")
         except BaseException:
             self.kill()
             raise

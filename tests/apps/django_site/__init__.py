@@ -1,0 +1,1 @@
+"""A Django site: the contract's views, the admin with one model, sessions, static files."""
