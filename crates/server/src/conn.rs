@@ -6,6 +6,7 @@
 //! costs no timer, and ten thousand idle connections cost one pass over ten thousand small structures.
 
 mod sweep;
+mod watch;
 
 use std::any::Any;
 use std::sync::atomic::{
@@ -26,6 +27,7 @@ use crate::websocket::Pending;
 
 use self::sweep::Clock;
 pub(crate) use self::sweep::{Entered, Sweep};
+pub(crate) use self::watch::Watch;
 
 /// What a connection waits for from its client.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -270,14 +272,6 @@ impl Conn {
         }
     }
 
-    /// Wakes another task too when an order is given, until the guard is dropped.
-    pub(crate) fn watch(self: &Arc<Self>) -> Watch {
-        Watch {
-            conn: self.clone(),
-            waker: None,
-        }
-    }
-
     /// The connection becomes a WebSocket's as soon as the answer that says so has been sent.
     pub(crate) fn set_upgrade(&self, pending: Pending) {
         *lock(&self.upgrade) = Some(pending);
@@ -415,37 +409,6 @@ impl Drop for Underway {
             if self.0.held.load(Relaxed) && self.0.held.swap(false, Relaxed) {
                 self.0.wake();
             }
-        }
-    }
-}
-
-/// Another task that orders wake; see [`Conn::watch`].
-#[derive(Debug)]
-pub(crate) struct Watch {
-    conn: Arc<Conn>,
-    waker: Option<Waker>,
-}
-
-impl Watch {
-    /// Sets the task's waker. To be called before the task looks for an order.
-    pub(crate) fn set(&mut self, waker: &Waker) {
-        // A task's waker stays the same, so the first is enough.
-        if self.waker.is_none() {
-            lock(&self.conn.watchers).push(waker.clone());
-            self.waker = Some(waker.clone());
-            // As in `Conn::set_task`.
-            fence(SeqCst);
-        }
-    }
-}
-
-impl Drop for Watch {
-    fn drop(&mut self) {
-        let mut watchers = lock(&self.conn.watchers);
-        if let Some(waker) = &self.waker
-            && let Some(place) = watchers.iter().position(|other| other.will_wake(waker))
-        {
-            watchers.swap_remove(place);
         }
     }
 }

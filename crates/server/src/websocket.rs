@@ -107,6 +107,12 @@ impl Default for Options {
 }
 
 /// How a WebSocket is accepted.
+///
+/// ```
+/// use oxbridge::websocket::Accept;
+/// let accept = Accept { subprotocol: Some("chat".into()), ..Accept::default() };
+/// assert!(accept.headers.is_empty());
+/// ```
 #[derive(Clone, Debug, Default)]
 #[expect(
     clippy::exhaustive_structs,
@@ -123,6 +129,23 @@ pub struct Accept {
 
 /// Accepts a WebSocket in an async handler. The response is to be returned; the conversation begins when
 /// it has been sent, so it is another task's, for example one of `tokio::spawn`.
+///
+/// ```
+/// use oxbridge::websocket::{self, Accept, Message};
+/// use oxbridge::{Request, Server};
+///
+/// let mut builder = Server::builder();
+/// builder.route("/time", |request: Request| async {
+///     match websocket::upgrade(request, Accept::default()) {
+///         Ok((response, socket)) => {
+///             tokio::spawn(async move { socket.send_when_room(Message::text("noon")).await });
+///             response
+///         }
+///         Err((_request, error)) => error.response(),
+///     }
+/// })?;
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
 ///
 /// # Errors
 /// The request, to be answered otherwise, and why it cannot become a WebSocket.

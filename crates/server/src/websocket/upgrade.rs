@@ -9,7 +9,7 @@ use std::sync::{Arc, Mutex};
 use bytes::Bytes;
 use hyper::upgrade::OnUpgrade;
 
-use crate::conn::Underway;
+use crate::conn::{Underway, Watch};
 use crate::stream::Stream;
 use crate::sync::lock;
 use crate::websocket::Options;
@@ -105,7 +105,7 @@ impl Pending {
             &self.options,
             true,
         );
-        let mut watch = conn.watch();
+        let mut watch = Watch::new(conn);
         let polite = poll_fn(|cx| {
             watch.set(cx.waker());
             pump.poll(cx)
