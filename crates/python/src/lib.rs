@@ -27,6 +27,7 @@ mod tasks;
 mod tls;
 mod turns;
 mod values;
+mod websocket;
 mod writer;
 mod wsgi;
 

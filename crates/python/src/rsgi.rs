@@ -17,7 +17,7 @@ use pyo3::types::{PySet, PyString};
 use crate::aio::Queue;
 use crate::call;
 use crate::names::Names;
-use crate::tasks::Tasks;
+use crate::tasks::{Answering, Tasks};
 
 use self::http::HttpProtocol;
 use self::scope::Scope;

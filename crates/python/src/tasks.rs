@@ -36,6 +36,9 @@ struct Running {
 pub(crate) trait Answering {
     /// Sees to it that the exchange ends with its task.
     fn ended(&self, py: Python<'_>, task: &Bound<'_, PyAny>) -> PyResult<()>;
+
+    /// The application raised an exception.
+    fn fail(&self, py: Python<'_>, error: &PyErr);
 }
 
 impl Tasks {

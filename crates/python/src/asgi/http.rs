@@ -145,11 +145,8 @@ impl Answering for Http {
         }
         Ok(())
     }
-}
 
-impl Http {
-    /// The application raised an exception.
-    pub(super) fn fail(&self, py: Python<'_>, error: &PyErr) {
+    fn fail(&self, py: Python<'_>, error: &PyErr) {
         let mut inner = lock(py, &self.inner);
         let left = inner.writer.is_client_gone() && is_about_client(py, error);
         inner
@@ -161,7 +158,9 @@ impl Http {
             call::report(py, error, &what);
         }
     }
+}
 
+impl Http {
     /// The application returned: the answer should be whole.
     fn check_complete(&self, py: Python<'_>) {
         let mut inner = lock(py, &self.inner);

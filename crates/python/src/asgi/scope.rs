@@ -17,15 +17,16 @@ const SPEC_VERSION: &str = "2.5";
 pub(super) struct Scopes {
     /// Copied for each request: mutable parts are copied too, so that no request sees what another did.
     http: Py<PyDict>,
+    websocket: Py<PyDict>,
     asgi: Py<PyDict>,
     extensions: Py<PyDict>,
-    state: Py<PyDict>,
+    state: Option<Py<PyDict>>,
     names: Names<PyBytes>,
     root_path: String,
 }
 
 impl Scopes {
-    pub(super) fn new(py: Python<'_>, state: Py<PyDict>, root_path: &str) -> PyResult<Self> {
+    pub(super) fn new(py: Python<'_>, state: Option<Py<PyDict>>, root_path: &str) -> PyResult<Self> {
         let asgi = PyDict::new(py);
         asgi.set_item("version", "3.0")?;
         asgi.set_item("spec_version", SPEC_VERSION)?;
@@ -41,8 +42,12 @@ impl Scopes {
         http.set_item("type", "http")?;
         http.set_item("scheme", "http")?;
         http.set_item("root_path", root_path)?;
+        let websocket = http.copy()?;
+        websocket.set_item("type", "websocket")?;
+        websocket.set_item("scheme", "ws")?;
         Ok(Scopes {
             http: http.unbind(),
+            websocket: websocket.unbind(),
             asgi: asgi.unbind(),
             extensions: extensions.unbind(),
             state,
@@ -62,8 +67,32 @@ impl Scopes {
             intern!(py, "method"),
             names::method(py, request.method()),
         )?;
-        self.fill(py, &scope, request, request.scheme())?;
-        scope.set_item(intern!(py, "extensions"), self.extensions(py, request)?)?;
+        if request.scheme() == "https" {
+            scope.set_item(intern!(py, "scheme"), intern!(py, "https"))?;
+        }
+        self.fill(py, &scope, request)?;
+        let extensions = self.extensions.bind(py).copy()?;
+        add_tls(&extensions, request)?;
+        scope.set_item(intern!(py, "extensions"), extensions)?;
+        Ok(scope)
+    }
+
+    /// The scope of a WebSocket.
+    pub(super) fn websocket<'py>(
+        &self,
+        py: Python<'py>,
+        request: &Request,
+    ) -> PyResult<Bound<'py, PyDict>> {
+        let scope = self.websocket.bind(py).copy()?;
+        if request.scheme() == "https" {
+            scope.set_item(intern!(py, "scheme"), intern!(py, "wss"))?;
+        }
+        self.fill(py, &scope, request)?;
+        scope.set_item(intern!(py, "subprotocols"), request.websocket_protocols())?;
+        let extensions = PyDict::new(py);
+        extensions.set_item(intern!(py, "websocket.http.response"), PyDict::new(py))?;
+        add_tls(&extensions, request)?;
+        scope.set_item(intern!(py, "extensions"), extensions)?;
         Ok(scope)
     }
 
@@ -73,11 +102,7 @@ impl Scopes {
         py: Python<'_>,
         scope: &Bound<'_, PyDict>,
         request: &Request,
-        scheme: &str,
     ) -> PyResult<()> {
-        if scheme != "http" {
-            scope.set_item(intern!(py, "scheme"), scheme)?;
-        }
         scope.set_item(intern!(py, "asgi"), self.asgi.bind(py).copy()?)?;
         scope.set_item(
             intern!(py, "http_version"),
@@ -89,7 +114,10 @@ impl Scopes {
         let query = request.query().unwrap_or("").as_bytes();
         scope.set_item(intern!(py, "query_string"), PyBytes::new(py, query))?;
         scope.set_item(intern!(py, "headers"), self.headers(py, request)?)?;
-        scope.set_item(intern!(py, "state"), self.state.bind(py).copy()?)
+        match &self.state {
+            Some(state) => scope.set_item(intern!(py, "state"), state.bind(py).copy()?),
+            None => Ok(()),
+        }
     }
 
     /// `path` and `raw_path`, both below `root_path`, as ASGI has them.
@@ -132,27 +160,23 @@ impl Scopes {
         }
         Ok(list)
     }
+}
 
-    /// What this server does beyond the core; for a connection in TLS, its facts.
-    fn extensions<'py>(
-        &self,
-        py: Python<'py>,
-        request: &Request,
-    ) -> PyResult<Bound<'py, PyDict>> {
-        let extensions = self.extensions.bind(py).copy()?;
-        if let Some(tls) = request.tls() {
-            let facts = PyDict::new(py);
-            facts.set_item("server_cert", py.None())?;
-            let chain: Vec<String> = tls.client_cert.iter().map(|der| pem(der)).collect();
-            facts.set_item("client_cert_chain", chain)?;
-            facts.set_item("client_cert_name", py.None())?;
-            facts.set_item("client_cert_error", py.None())?;
-            facts.set_item("tls_version", tls.version_code)?;
-            facts.set_item("cipher_suite", tls.cipher_code)?;
-            extensions.set_item("tls", facts)?;
-        }
-        Ok(extensions)
-    }
+/// For a connection in TLS, its facts.
+fn add_tls(extensions: &Bound<'_, PyDict>, request: &Request) -> PyResult<()> {
+    let Some(tls) = request.tls() else {
+        return Ok(());
+    };
+    let py = extensions.py();
+    let facts = PyDict::new(py);
+    facts.set_item("server_cert", py.None())?;
+    let chain: Vec<String> = tls.client_cert.iter().map(|der| pem(der)).collect();
+    facts.set_item("client_cert_chain", chain)?;
+    facts.set_item("client_cert_name", py.None())?;
+    facts.set_item("client_cert_error", py.None())?;
+    facts.set_item("tls_version", tls.version_code)?;
+    facts.set_item("cipher_suite", tls.cipher_code)?;
+    extensions.set_item("tls", facts)
 }
 
 /// A certificate in the form that the TLS extension has it: PEM (RFC 7468).

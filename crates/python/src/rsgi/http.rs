@@ -82,18 +82,6 @@ impl HttpProtocol {
         }
     }
 
-    /// The application raised an exception.
-    pub(super) fn fail(&self, py: Python<'_>, error: &PyErr) {
-        let mut inner = lock(py, &self.inner);
-        let left = inner.writer.is_client_gone() && is_about_client(py, error);
-        let is_fault = call::refuse(py, &mut inner.writer, error);
-        let what = inner.describe();
-        drop(inner);
-        if is_fault && !left {
-            call::report(py, error, &what);
-        }
-    }
-
     /// The application returned: a stream is at its end, and there must be an answer.
     fn returned(&self, py: Python<'_>) {
         let mut inner = lock(py, &self.inner);
@@ -165,6 +153,17 @@ impl Answering for HttpProtocol {
                 .refuse(StatusCode::SERVICE_UNAVAILABLE),
         }
         Ok(())
+    }
+
+    fn fail(&self, py: Python<'_>, error: &PyErr) {
+        let mut inner = lock(py, &self.inner);
+        let left = inner.writer.is_client_gone() && is_about_client(py, error);
+        let is_fault = call::refuse(py, &mut inner.writer, error);
+        let what = inner.describe();
+        drop(inner);
+        if is_fault && !left {
+            call::report(py, error, &what);
+        }
     }
 }
 
