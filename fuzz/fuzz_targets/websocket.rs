@@ -37,7 +37,13 @@ fuzz_target!(|input: &[u8]| {
 
     let whole = decode(limit, deflate.as_ref(), &[], stream);
     let cut = decode(limit, deflate.as_ref(), cuts, stream);
-    assert_eq!(whole, cut, "the cuts matter");
+    assert_eq!(whole.0, cut.0, "the cuts matter");
+    if deflate.is_none() {
+        assert_eq!(whole.1, cut.1, "the cuts matter");
+    } else {
+        // Of a piece that is wrong in two ways, either may be found first.
+        assert_eq!(whole.1.is_some(), cut.1.is_some(), "the cuts matter");
+    }
     for incoming in &whole.0 {
         if let Incoming::Text(bytes) | Incoming::Binary(bytes) = incoming {
             assert!(bytes.len() <= limit, "a message past the limit");

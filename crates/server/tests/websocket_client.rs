@@ -1,11 +1,15 @@
 //! Conversations with another implementation's client, tungstenite.
 
+#[allow(dead_code, reason = "no client shows a certificate here")]
+mod authority;
 mod wire;
 
 use std::net::TcpStream;
 
+use authority::Authority;
+use oxbridge::tls::TlsConfig;
 use oxbridge::websocket::{self, Accept, Event, Message as Ours};
-use oxbridge::{Body, Request, Server};
+use oxbridge::{Builder, Request, Server};
 use tungstenite::protocol::CloseFrame;
 use tungstenite::protocol::frame::coding::CloseCode;
 use tungstenite::{Message, WebSocket};
@@ -79,17 +83,55 @@ fn both_sides_close() {
 }
 
 fn connect(server: &Server) -> WebSocket<TcpStream> {
-    let address = server.addresses()[0].tcp().unwrap();
-    let stream = TcpStream::connect(address).unwrap();
-    stream.set_read_timeout(Some(PATIENCE)).unwrap();
-    stream.set_write_timeout(Some(PATIENCE)).unwrap();
-    tungstenite::client(format!("ws://{address}/"), stream)
+    tungstenite::client("ws://localhost/", tcp(server))
         .unwrap()
         .0
 }
 
-/// A server whose handlers are futures.
+fn tcp(server: &Server) -> TcpStream {
+    let stream = TcpStream::connect(server.addresses()[0].tcp().unwrap()).unwrap();
+    stream.set_read_timeout(Some(PATIENCE)).unwrap();
+    stream.set_write_timeout(Some(PATIENCE)).unwrap();
+    stream
+}
+
+#[test]
+fn tls_makes_no_difference() {
+    let authority = Authority::new("a test's");
+    let identity = authority.server();
+    let tls = TlsConfig::from_pem_bytes(identity.chain, identity.key)
+        .build()
+        .unwrap();
+    let server = start(builder().tls(tls));
+    let config = authority.trusting_client(rustls::ALL_VERSIONS, &["http/1.1"], None);
+    let session = rustls::ClientConnection::new(config, "localhost".try_into().unwrap()).unwrap();
+    let stream = rustls::StreamOwned::new(session, tcp(&server));
+    let (mut client, _) = tungstenite::client("ws://localhost/", stream).unwrap();
+    for length in [0, 100, 1 << 20] {
+        let text = "x".repeat(length);
+        client.send(Message::Text(text.clone().into())).unwrap();
+        assert!(
+            client.read().unwrap() == Message::Text(text.into()),
+            "{length}"
+        );
+    }
+    client.close(None).unwrap();
+    assert_eq!(client.read().unwrap(), Message::Close(None));
+}
+
 fn serve() -> Server {
+    start(builder())
+}
+
+fn start(builder: Builder) -> Server {
+    builder
+        .bind("127.0.0.1:0".parse().unwrap())
+        .start()
+        .unwrap()
+}
+
+/// A server whose handlers are futures.
+fn builder() -> Builder {
     let mut builder = Server::builder();
     builder
         .route("/", |request: Request| async {
@@ -98,14 +140,10 @@ fn serve() -> Server {
                 Err((_, error)) => return error.response(),
             };
             tokio::spawn(converse(socket));
-            let _: &http::Response<Body> = &response;
             response
         })
         .unwrap();
     builder
-        .bind("127.0.0.1:0".parse().unwrap())
-        .start()
-        .unwrap()
 }
 
 async fn converse(socket: websocket::WebSocket) {

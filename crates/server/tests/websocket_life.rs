@@ -290,6 +290,29 @@ fn a_driven_server_echoes_on_the_thread_that_turns() {
 }
 
 #[test]
+fn a_client_that_speaks_too_early_hangs_nobody() {
+    let (server, results) = one_handler(|socket, results| {
+        while let Event::Text(_) = socket.recv_blocking().unwrap() {}
+        results.send(socket.recv_blocking().unwrap()).unwrap();
+    });
+    // RFC 6455 §4.1 has it wait for the answer. What looks like a bad request to the guard is lost, and the
+    // connection with it; what does not is a frame.
+    for payload in [&b"a line\n"[..], b"no line"] {
+        let mut client = wire::Client::of(&server);
+        let mut bytes = socket::handshake("/", "").into_bytes();
+        bytes.extend([0x81, 0x80 | payload.len() as u8, 0, 0, 0, 0]);
+        bytes.extend(payload);
+        client.send(bytes);
+        assert_eq!(client.head().status, 101);
+        // It may have been closed already.
+        let _ = client.try_send(socket::frame(0x88, &[]));
+        client.rest();
+        assert!(matches!(code(&results), 1005 | 1006));
+    }
+    nothing_is_left(&server);
+}
+
+#[test]
 fn an_async_handler_that_drops_its_answer_loses_the_socket() {
     let (send, receive) = channel();
     let send = Mutex::new(send);
