@@ -13,10 +13,10 @@ import time
 from collections.abc import Callable, Iterator
 from typing import Any, Protocol
 
-from oxbridge import _asgi
-from oxbridge._asgi import Lifespan, StartupFailed
+from oxbridge._asgi import Lifespan, StartupFailed, run_on, websockets
 from oxbridge._life import GRACE, STEP, Life
-from oxbridge._oxbridge import AsgiApp, Core, Tls
+from oxbridge._oxbridge import AsgiApp, Core, RsgiApp, Tls
+from oxbridge._rsgi import RsgiLife
 from oxbridge._wsgi import wsgi_app
 from oxbridge.eventloop import ReactorSelector, WakeOnSignal, new_event_loop
 from oxbridge.mux import Mux
@@ -36,6 +36,11 @@ class Settings(Protocol):
     lifespan: str
     loop: str
     workers: int
+    ws_max_size: int
+    ws_max_queue: int
+    ws_ping_interval: float | None
+    ws_ping_timeout: float | None
+    ws_per_message_deflate: bool
 
     def core_options(self) -> dict[str, Any]:
         """Options of the extension module's `Core`."""
@@ -101,6 +106,15 @@ class AppServer:
             self._core.begin_stop(timeout)
         self._wake()
 
+    def reopen_access_log(self) -> None:
+        """Go on with the access log in a new file, where the old one was renamed. Any thread."""
+        if self._core is None:
+            return
+        try:
+            self._core.reopen_access_log()
+        except OSError as error:
+            logger.error("The access log goes on in its old file: %s", error)
+
     # Threads
 
     def _serve_threads(self, ready: Callable[[list[str]], None]) -> None:
@@ -117,7 +131,7 @@ class AppServer:
             mux = self._app
         options = self._config.core_options()
         with _woken() as (wait, wake):
-            life = Life(mux, self._binds, self._config.tls(), options)
+            life = Life(mux, self._binds, self._config.tls(), options, self.on_max_requests)
             self._core = life.core
             self._wake = wake
             life.when_done(wake)
@@ -141,10 +155,17 @@ class AppServer:
 
     async def _serve(self, ready: Callable[[list[str]], None], *, uses_reactor: bool) -> None:
         loop = asyncio.get_running_loop()
-        lifespan = Lifespan(self._app, self._config.lifespan)
-        await lifespan.startup()
-        app = AsgiApp(self._app, lifespan.state, self._config.root_path)
-        tasks = _asgi.run_on(app, loop)
+        life: Lifespan | RsgiLife
+        app: AsgiApp | RsgiApp
+        if self._interface == "asgi":
+            life = Lifespan(self._app, self._config.lifespan)
+            await life.startup()
+            app = AsgiApp(self._app, life.state, self._config.root_path, websockets(self._config))
+        else:
+            life = RsgiLife(self._app, loop)
+            await life.startup()
+            app = RsgiApp(life.application, websockets(self._config))
+        tasks = run_on(app, loop)
         mux = Mux()
         mux._mux.mount(app)
         core = Core(
@@ -152,6 +173,7 @@ class AppServer:
             self._binds,
             self._config.tls(),
             self._config.core_options(),
+            self.on_max_requests,
             driven=uses_reactor,
         )
         core.start()
@@ -169,7 +191,7 @@ class AppServer:
                 await drive.drained(deadline, self._shortened)
                 await _finish(tasks, deadline, self._shortened)
                 beating.cancel()
-                await lifespan.shutdown()
+                await life.shutdown()
             finally:
                 core.begin_stop(0)
                 drive.close()

@@ -7,9 +7,9 @@ import functools
 import logging
 import sys
 from collections.abc import Callable
-from typing import Any
+from typing import Any, Protocol
 
-from oxbridge._oxbridge import AsgiApp
+from oxbridge._oxbridge import AsgiApp, RsgiApp
 
 logger = logging.getLogger("oxbridge")
 
@@ -28,8 +28,8 @@ class Lifespan:
     """
 
     def __init__(self, application: Callable[..., Any], mode: str = "auto") -> None:
-        self.state: dict[str, Any] = {}
-        """What the application left for its requests."""
+        self.state: dict[str, Any] | None = None if mode == "off" else {}
+        """What the application left for its requests; None where it was not asked."""
         self._application = application
         self._mode = mode
         self._to_app: asyncio.Queue[dict[str, Any]] = asyncio.Queue()
@@ -107,8 +107,33 @@ def task_starter(loop: asyncio.AbstractEventLoop) -> Callable[[Any], asyncio.Tas
     return loop.create_task
 
 
-def run_on(app: AsgiApp, loop: asyncio.AbstractEventLoop) -> set[asyncio.Task[Any]]:
+def run_on(app: AsgiApp | RsgiApp, loop: asyncio.AbstractEventLoop) -> set[asyncio.Task[Any]]:
     """Have an application run on a loop; returns the set of its tasks that wait for something."""
     tasks: set[asyncio.Task[Any]] = set()
     app.run_on(task_starter(loop), loop.create_future, tasks)
     return tasks
+
+
+class WebSocketSettings(Protocol):
+    """What of a configuration is about WebSockets."""
+
+    ws_max_size: int
+    ws_max_queue: int
+    ws_ping_interval: float | None
+    ws_ping_timeout: float | None
+    ws_per_message_deflate: bool
+
+
+# What a message is taken for, where a bound is given in messages and kept in bytes.
+MESSAGE = 2048
+
+
+def websockets(config: WebSocketSettings) -> dict[str, Any]:
+    """Return the options of an application's WebSockets."""
+    return {
+        "max_size": config.ws_max_size,
+        "max_queue": config.ws_max_queue * MESSAGE,
+        "ping_interval": config.ws_ping_interval,
+        "ping_timeout": config.ws_ping_timeout,
+        "per_message_deflate": config.ws_per_message_deflate,
+    }

@@ -41,11 +41,16 @@ class Life:
     """Set once all has ended, or is no longer waited for."""
 
     def __init__(
-        self, mux: Mux, binds: Sequence[str], tls: Tls | None, options: dict[str, object]
+        self,
+        mux: Mux,
+        binds: Sequence[str],
+        tls: Tls | None,
+        options: dict[str, object],
+        on_max_requests: Callable[[], None] | None = None,
     ) -> None:
         """Start; raises OSError if an address cannot be listened on."""
         own = {name: value for name, value in options.items() if name != "shutdown_timeout"}
-        self.core = Core(mux._mux, list(binds), tls, own)
+        self.core = Core(mux._mux, list(binds), tls, own, on_max_requests)
         self.done = threading.Event()
         self.stopping = False
         self._clean = True

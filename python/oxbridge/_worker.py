@@ -49,6 +49,9 @@ class Server(Protocol):
     def begin_stop(self, timeout: float) -> None:
         """Let requests finish within a time, also while `run` still starts up; from any thread."""
 
+    def reopen_access_log(self) -> None:
+        """Go on with the access log in a new file, where the old one was renamed."""
+
 
 def main(arguments: list[str]) -> int:
     """Serve until told to stop, or until the supervisor is gone; returns the exit code."""
@@ -142,8 +145,8 @@ class _Worker:
             if "stop" in order:
                 seconds = order["stop"]
                 self._stop(seconds if isinstance(seconds, int | float) else None)
-            elif "reopen" in order and self._settings is not None:
-                self._settings.reopen_log()
+            elif "reopen" in order and self._server is not None:
+                self._server.reopen_access_log()
         logger.debug("The supervisor is gone")
         self._stop(self._stop_within)
         if self._stop_within is not None:
@@ -172,7 +175,6 @@ class _Settings:
     def __init__(self, config: Any, metrics_fd: int | None, slot: int) -> None:
         self._config = config
         self._metrics: dict[str, int] | None = None
-        self._log: int | None = None
         if metrics_fd is not None:
             os.set_inheritable(metrics_fd, False)
             self._metrics = {"fd": metrics_fd, "slot": slot}
@@ -185,23 +187,7 @@ class _Settings:
         options: dict[str, Any] = self._config.core_options()
         if self._metrics is not None:
             options["metrics"] = self._metrics
-        log = options.get("access_log")
-        self._log = log["fd"] if log is not None and log["fd"] > 2 else None
         return options
-
-    def reopen_log(self) -> None:
-        """Go on with the access log in a new file, where the old one was renamed."""
-        if self._log is None:
-            return
-        try:
-            flags = os.O_WRONLY | os.O_APPEND | os.O_CREAT | os.O_CLOEXEC
-            fresh = os.open(self._config.access_log_file, flags, 0o644)
-        except OSError as error:
-            logger.error("The access log goes on in its old file: %s", error)
-            return
-        # The number stays the same, for whoever is writing to it.
-        os.dup2(fresh, self._log, inheritable=False)
-        os.close(fresh)
 
 
 def failure(error: Exception) -> tuple[str, str | None]:

@@ -300,11 +300,10 @@ class Config:
         # As uvicorn: the log of requests is of level INFO.
         if _level(self.log_level) > logging.INFO:
             return None
-        fd = STDOUT
         if self.access_log_file != "-":
-            flags = os.O_WRONLY | os.O_APPEND | os.O_CREAT | os.O_CLOEXEC
-            fd = os.open(self.access_log_file, flags, 0o644)
-        return {"format": self.access_log_format, "fd": fd}
+            # By its path, so that it can be opened again where it was renamed.
+            return {"format": self.access_log_format, "path": self.access_log_file}
+        return {"format": self.access_log_format, "fd": STDOUT}
 
 
 class _Origins(dict[str, str]):

@@ -7,7 +7,7 @@
 //! takes coroutines.
 
 use std::sync::{Arc, Mutex};
-use std::task::{Context, Poll};
+use std::task::{Context, Poll, Waker};
 
 use pyo3::exceptions::{PyRuntimeError, PyStopIteration};
 use pyo3::intern;
@@ -50,6 +50,25 @@ pub(crate) fn pending(
 ) -> PyResult<Py<PyAny>> {
     let state = State::Pending(what, waiting);
     Ok(Py::new(py, Awaitable(Mutex::new(state)))?.into_any())
+}
+
+/// The awaitable of something that may be there already.
+pub(crate) fn of(
+    py: Python<'_>,
+    what: impl Pollable + 'static,
+    waiting: impl FnOnce() -> PyResult<Waiting>,
+) -> PyResult<Py<PyAny>> {
+    match what.poll(py, &mut Context::from_waker(Waker::noop())) {
+        Poll::Ready(value) => {
+            let value = value?;
+            if value.is_none(py) {
+                nothing(py)
+            } else {
+                ready(py, value)
+            }
+        }
+        Poll::Pending => pending(py, Box::new(what), waiting()?),
+    }
 }
 
 /// Done from the start, any number of times.

@@ -3,7 +3,7 @@
 use std::fs::File;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex};
-use std::task::{Context, Poll, Waker};
+use std::task::{Context, Poll};
 
 use http::{HeaderValue, StatusCode};
 use http::header::{CONTENT_LENGTH, LINK};
@@ -76,14 +76,9 @@ impl Http {
     fn receive(slf: &Bound<'_, Self>) -> PyResult<Py<PyAny>> {
         let py = slf.py();
         let http = slf.get();
-        let polled = lock(py, &http.inner).poll_event(py, &mut Context::from_waker(Waker::noop()));
-        match polled {
-            Poll::Ready(event) => awaitable::ready(py, event?),
-            Poll::Pending => {
-                let wait = Box::new(Event(slf.clone().unbind()));
-                awaitable::pending(py, wait, http.asgi.tasks.waiting(py, &http.queue)?)
-            }
-        }
+        awaitable::of(py, Event(slf.clone().unbind()), || {
+            http.asgi.tasks.waiting(py, &http.queue)
+        })
     }
 
     /// Takes an event of the application.
@@ -110,20 +105,10 @@ impl Http {
         if inner.stage == Stage::Complete {
             return awaitable::nothing(py);
         }
-        let polled = inner
-            .writer
-            .poll_room(&mut Context::from_waker(Waker::noop()));
         drop(inner);
-        match polled {
-            Poll::Ready(room) => {
-                room.map_err(write_error)?;
-                awaitable::nothing(py)
-            }
-            Poll::Pending => {
-                let wait = Box::new(Room(slf.clone().unbind()));
-                awaitable::pending(py, wait, http.asgi.tasks.waiting(py, &http.queue)?)
-            }
-        }
+        awaitable::of(py, Room(slf.clone().unbind()), || {
+            http.asgi.tasks.waiting(py, &http.queue)
+        })
     }
 
     /// Sees to it that the exchange ends with its task.

@@ -4,6 +4,10 @@ use std::sync::{Arc, Mutex};
 use std::task::{Context, Poll, Waker};
 
 use bytes::Bytes;
+use http::header::{
+    CONNECTION, CONTENT_LENGTH, HeaderName, SEC_WEBSOCKET_ACCEPT, SEC_WEBSOCKET_EXTENSIONS,
+    SEC_WEBSOCKET_PROTOCOL, SEC_WEBSOCKET_VERSION, TRANSFER_ENCODING, UPGRADE,
+};
 use http::StatusCode;
 use oxbridge::Exchange;
 use oxbridge::websocket::{Accept, Event, Message, SendError, Utf8Bytes, WebSocket};
@@ -72,14 +76,9 @@ impl Socket {
     fn receive(slf: &Bound<'_, Self>) -> PyResult<Py<PyAny>> {
         let py = slf.py();
         let socket = slf.get();
-        let polled = lock(py, &socket.inner).poll_event(py, &mut Context::from_waker(Waker::noop()));
-        match polled {
-            Poll::Ready(event) => awaitable::ready(py, event?),
-            Poll::Pending => {
-                let wait = Box::new(Next(slf.clone().unbind()));
-                awaitable::pending(py, wait, socket.asgi.tasks.waiting(py, &socket.queue)?)
-            }
-        }
+        awaitable::of(py, Next(slf.clone().unbind()), || {
+            socket.asgi.tasks.waiting(py, &socket.queue)
+        })
     }
 
     /// Takes an event of the application.
@@ -104,21 +103,13 @@ impl Socket {
             }
         }
         let waiting = inner.waiting.take();
-        let polled = inner.poll_room(&mut Context::from_waker(Waker::noop()));
         drop(inner);
         if let Some(waiting) = waiting {
             waiting.wake();
         }
-        match polled {
-            Poll::Ready(room) => {
-                room?;
-                awaitable::nothing(py)
-            }
-            Poll::Pending => {
-                let wait = Box::new(Room(slf.clone().unbind()));
-                awaitable::pending(py, wait, socket.asgi.tasks.waiting(py, &socket.queue)?)
-            }
-        }
+        awaitable::of(py, Room(slf.clone().unbind()), || {
+            socket.asgi.tasks.waiting(py, &socket.queue)
+        })
     }
 
     /// Sees to it that the socket ends with its task.
@@ -226,10 +217,13 @@ impl Inner {
             Some(name) => name.extract()?,
             None => None,
         };
-        let headers = match event.get_item(intern!(py, "headers"))? {
+        let mut headers = match event.get_item(intern!(py, "headers"))? {
             Some(fields) if !fields.is_none() => headers::parse(&fields)?,
             _ => http::HeaderMap::new(),
         };
+        for name in OURS {
+            headers.remove(name);
+        }
         let Stage::Asked(mut exchange) = std::mem::replace(&mut self.stage, Stage::Closed(None))
         else {
             return Ok(());
@@ -357,6 +351,18 @@ impl Inner {
         Ok(())
     }
 }
+
+/// The handshake's own fields, which the server writes whatever an application says of them.
+const OURS: [HeaderName; 8] = [
+    CONNECTION,
+    CONTENT_LENGTH,
+    SEC_WEBSOCKET_ACCEPT,
+    SEC_WEBSOCKET_EXTENSIONS,
+    SEC_WEBSOCKET_PROTOCOL,
+    SEC_WEBSOCKET_VERSION,
+    TRANSFER_ENCODING,
+    UPGRADE,
+];
 
 fn send_error(e: SendError) -> PyErr {
     match e {

@@ -1,28 +1,52 @@
 //! Header fields in the forms of RSGI: a mapping of text to read, a list of pairs of text to send.
 
+use std::sync::Arc;
+
 use http::HeaderMap;
 use pyo3::exceptions::{PyKeyError, PyTypeError};
 use pyo3::prelude::*;
 use pyo3::types::{PyList, PyString, PyTuple};
 
 use crate::convert::{header_name, header_value, lock, text_of, type_name};
+use crate::rsgi::Rsgi;
 use crate::rsgi::http::HttpProtocol;
 
 /// The header fields of a request. A name is looked up in any case, and comes in lower case.
 #[pyclass(frozen, mapping, name = "RSGIHeaders", module = "oxbridge._oxbridge")]
-pub(super) struct Headers(Py<HttpProtocol>);
+pub(super) struct Headers {
+    rsgi: Arc<Rsgi>,
+    source: Source,
+}
+
+enum Source {
+    Http(Py<HttpProtocol>),
+    Fixed(Arc<HeaderMap>),
+}
 
 impl Headers {
-    pub(super) fn new(protocol: Py<HttpProtocol>) -> Self {
-        Headers(protocol)
+    pub(super) fn of(rsgi: Arc<Rsgi>, protocol: Py<HttpProtocol>) -> Self {
+        Headers {
+            rsgi,
+            source: Source::Http(protocol),
+        }
+    }
+
+    pub(super) fn fixed(rsgi: Arc<Rsgi>, headers: Arc<HeaderMap>) -> Self {
+        Headers {
+            rsgi,
+            source: Source::Fixed(headers),
+        }
     }
 
     fn read<R>(&self, py: Python<'_>, f: impl FnOnce(&HeaderMap) -> R) -> R {
-        f(lock(py, &self.0.get().inner).request.headers())
+        match &self.source {
+            Source::Http(protocol) => f(lock(py, &protocol.get().inner).request.headers()),
+            Source::Fixed(headers) => f(headers),
+        }
     }
 
     fn name<'py>(&self, py: Python<'py>, name: &http::HeaderName) -> Bound<'py, PyString> {
-        self.0.get().rsgi.names.get(py, name)
+        self.rsgi.names.get(py, name)
     }
 
     /// The names, each once, without the lock that reads them.

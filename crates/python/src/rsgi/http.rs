@@ -3,7 +3,7 @@
 use std::fs::File;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex};
-use std::task::{Context, Poll, Waker};
+use std::task::{Context, Poll};
 
 use bytes::Bytes;
 use http::header::CONTENT_LENGTH;
@@ -73,13 +73,10 @@ impl HttpProtocol {
         slf: &Bound<'_, Self>,
         what: impl Pollable + 'static,
     ) -> PyResult<Py<PyAny>> {
-        match what.poll(py, &mut Context::from_waker(Waker::noop())) {
-            Poll::Ready(value) => awaitable::ready(py, value?),
-            Poll::Pending => {
-                let waiting = slf.get().rsgi.tasks.waiting(py, &slf.get().queue)?;
-                awaitable::pending(py, Box::new(what), waiting)
-            }
-        }
+        let protocol = slf.get();
+        awaitable::of(py, what, || {
+            protocol.rsgi.tasks.waiting(py, &protocol.queue)
+        })
     }
 
     /// The application returned: a stream is at its end, and there must be an answer.
