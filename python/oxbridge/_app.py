@@ -186,11 +186,14 @@ class AppServer:
                 if not self._orders.empty():
                     ordered.set()
                 ready(core.addresses)
-                beating = loop.create_task(self._beat())
+                # A timer costs something at every turn, so there is none where nobody listens.
+                beat = self.heartbeat
+                beating = loop.create_task(self._beat(beat)) if beat is not None else None
                 deadline = await self._wait_for_order(ordered)
                 await drive.drained(deadline, self._shortened)
                 await _finish(tasks, deadline, self._shortened)
-                beating.cancel()
+                if beating is not None:
+                    beating.cancel()
                 await life.shutdown()
             finally:
                 core.begin_stop(0)
@@ -209,10 +212,9 @@ class AppServer:
             deadline = min(deadline, time.monotonic() + timeout)
         return deadline
 
-    async def _beat(self) -> None:
+    async def _beat(self, beat: Callable[[], None]) -> None:
         while True:
-            if self.heartbeat is not None:
-                self.heartbeat()
+            beat()
             await asyncio.sleep(BEAT)
 
 

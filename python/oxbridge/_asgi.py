@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import functools
 import logging
 import sys
 from collections.abc import Callable
@@ -100,17 +99,22 @@ class Lifespan:
             future.set_result(value)
 
 
-def task_starter(loop: asyncio.AbstractEventLoop) -> Callable[[Any], asyncio.Task[Any]]:
-    """Return what makes a task of a coroutine: stepped at once where the interpreter can (3.12)."""
+def task_starter(
+    loop: asyncio.AbstractEventLoop,
+) -> tuple[Callable[..., asyncio.Task[Any]], dict[str, Any] | None]:
+    """Return what makes a task of a coroutine, and by which keywords.
+
+    The task is stepped at once where the interpreter can (3.12).
+    """
     if sys.version_info >= (3, 12):
-        return functools.partial(asyncio.Task, loop=loop, eager_start=True)
-    return loop.create_task
+        return asyncio.Task, {"loop": loop, "eager_start": True}
+    return loop.create_task, None
 
 
 def run_on(app: AsgiApp | RsgiApp, loop: asyncio.AbstractEventLoop) -> set[asyncio.Task[Any]]:
     """Have an application run on a loop; returns the set of its tasks that wait for something."""
     tasks: set[asyncio.Task[Any]] = set()
-    app.run_on(task_starter(loop), loop.create_future, tasks)
+    app.run_on(*task_starter(loop), loop.create_future, tasks)
     return tasks
 
 

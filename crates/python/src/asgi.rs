@@ -117,9 +117,12 @@ impl AsgiApp {
         &self,
         py: Python<'_>,
         start: Py<PyAny>,
+        options: Option<Py<PyDict>>,
         create_future: Py<PyAny>,
         alive: Py<PySet>,
     ) -> PyResult<()> {
-        self.0.tasks.run_on(py, start, create_future, alive)
+        self.0
+            .tasks
+            .run_on(py, start, options, create_future, alive)
     }
 }

@@ -128,9 +128,12 @@ impl RsgiApp {
         &self,
         py: Python<'_>,
         start: Py<PyAny>,
+        options: Option<Py<PyDict>>,
         create_future: Py<PyAny>,
         alive: Py<PySet>,
     ) -> PyResult<()> {
-        self.0.tasks.run_on(py, start, create_future, alive)
+        self.0
+            .tasks
+            .run_on(py, start, options, create_future, alive)
     }
 }

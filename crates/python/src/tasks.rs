@@ -6,7 +6,7 @@ use pyo3::exceptions::PyRuntimeError;
 use pyo3::intern;
 use pyo3::prelude::*;
 use pyo3::sync::PyOnceLock;
-use pyo3::types::PySet;
+use pyo3::types::{PyDict, PySet};
 
 use crate::aio::Queue;
 use crate::awaitable::Waiting;
@@ -25,8 +25,9 @@ impl Default for Cell {
 }
 
 struct Running {
-    /// `start(coroutine)` gives a task, stepped at once where the interpreter can.
+    /// `start(coroutine, **options)` gives a task, stepped at once where the interpreter can.
     start: Py<PyAny>,
+    options: Option<Py<PyDict>>,
     create_future: Arc<Py<PyAny>>,
     /// Tasks that wait for something: the loop itself holds them weakly.
     alive: Py<PySet>,
@@ -47,11 +48,13 @@ impl Tasks {
         &self,
         py: Python<'_>,
         start: Py<PyAny>,
+        options: Option<Py<PyDict>>,
         create_future: Py<PyAny>,
         alive: Py<PySet>,
     ) -> PyResult<()> {
         let running = Running {
             start,
+            options,
             create_future: Arc::new(create_future),
             alive,
         };
@@ -87,7 +90,8 @@ impl Tasks {
     {
         let py = coroutine.py();
         let running = self.running(py)?;
-        let task = running.start.bind(py).call1((coroutine,))?;
+        let options = running.options.as_ref().map(|options| options.bind(py));
+        let task = running.start.bind(py).call((coroutine,), options)?;
         if task.call_method0(intern!(py, "done"))?.is_truthy()? {
             return exchange.get().ended(py, &task);
         }

@@ -3,6 +3,7 @@
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use http::header::HOST;
+use http::{Method, Version};
 use oxbridge::Request;
 use pyo3::intern;
 use pyo3::prelude::*;
@@ -42,9 +43,28 @@ impl Scopes {
         http.set_item("type", "http")?;
         http.set_item("scheme", "http")?;
         http.set_item("root_path", root_path)?;
+        http.set_item("http_version", names::version(py, Version::HTTP_11))?;
+        // Their places are kept here, so that a copy need not grow when they get their values.
+        for name in [
+            "asgi",
+            "server",
+            "client",
+            "path",
+            "raw_path",
+            "query_string",
+            "headers",
+            "extensions",
+        ] {
+            http.set_item(PyString::intern(py, name), py.None())?;
+        }
+        if state.is_some() {
+            http.set_item(intern!(py, "state"), py.None())?;
+        }
         let websocket = http.copy()?;
         websocket.set_item("type", "websocket")?;
         websocket.set_item("scheme", "ws")?;
+        websocket.set_item("subprotocols", py.None())?;
+        http.set_item("method", "GET")?;
         Ok(Scopes {
             http: http.unbind(),
             websocket: websocket.unbind(),
@@ -63,10 +83,9 @@ impl Scopes {
         request: &Request,
     ) -> PyResult<Bound<'py, PyDict>> {
         let scope = self.http.bind(py).copy()?;
-        scope.set_item(
-            intern!(py, "method"),
-            names::method(py, request.method()),
-        )?;
+        if request.method() != Method::GET {
+            scope.set_item(intern!(py, "method"), names::method(py, request.method()))?;
+        }
         if request.scheme() == "https" {
             scope.set_item(intern!(py, "scheme"), intern!(py, "https"))?;
         }
@@ -104,10 +123,10 @@ impl Scopes {
         request: &Request,
     ) -> PyResult<()> {
         scope.set_item(intern!(py, "asgi"), self.asgi.bind(py).copy()?)?;
-        scope.set_item(
-            intern!(py, "http_version"),
-            names::version(py, request.version()),
-        )?;
+        if request.version() != Version::HTTP_11 {
+            let version = names::version(py, request.version());
+            scope.set_item(intern!(py, "http_version"), version)?;
+        }
         scope.set_item(intern!(py, "server"), Ends::server(py, request)?)?;
         scope.set_item(intern!(py, "client"), Ends::client(py, request)?)?;
         self.set_path(py, scope, request)?;

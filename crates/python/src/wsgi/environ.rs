@@ -3,7 +3,7 @@
 use std::borrow::Cow;
 
 use http::header::{CONTENT_LENGTH, CONTENT_TYPE, COOKIE, HOST, HeaderMap, HeaderName};
-use http::{HeaderValue, Version};
+use http::{HeaderValue, Method, Version};
 use oxbridge::Request;
 use percent_encoding::percent_decode_str;
 use pyo3::ffi;
@@ -27,8 +27,25 @@ pub(super) struct Environ {
 
 impl Environ {
     pub(super) fn new(py: Python<'_>, base: Py<PyDict>, root_path: String) -> PyResult<Self> {
-        base.bind(py)
-            .set_item("SCRIPT_NAME", latin1(py, root_path.as_bytes()))?;
+        let places = base.bind(py);
+        places.set_item("SCRIPT_NAME", latin1(py, root_path.as_bytes()))?;
+        places.set_item("REQUEST_METHOD", "GET")?;
+        places.set_item("SERVER_PROTOCOL", "HTTP/1.1")?;
+        // Kept here, so that a copy need not grow when they get their values.
+        for name in [
+            "PATH_INFO",
+            "QUERY_STRING",
+            "RAW_URI",
+            "REQUEST_URI",
+            "REMOTE_ADDR",
+            "REMOTE_PORT",
+            "SERVER_NAME",
+            "SERVER_PORT",
+            "HTTP_HOST",
+            "wsgi.input",
+        ] {
+            places.set_item(PyString::intern(py, name), py.None())?;
+        }
         Ok(Environ {
             base,
             no_input: Py::new(py, Input::empty())?,
@@ -47,10 +64,10 @@ impl Environ {
         let set = |name: &Bound<'py, PyString>, value: Bound<'py, PyAny>| {
             environ.set_item(name, value)
         };
-        set(
-            intern!(py, "REQUEST_METHOD"),
-            names::method(py, request.method()).into_any(),
-        )?;
+        if request.method() != Method::GET {
+            let method = names::method(py, request.method()).into_any();
+            set(intern!(py, "REQUEST_METHOD"), method)?;
+        }
         let path: Cow<'_, [u8]> = percent_decode_str(request.uri().path()).into();
         let path = self.below_root(&path);
         set(intern!(py, "PATH_INFO"), latin1(py, path).into_any())?;
@@ -62,12 +79,16 @@ impl Environ {
         let target = latin1(py, request.target().as_bytes()).into_any();
         set(intern!(py, "RAW_URI"), target.clone())?;
         set(intern!(py, "REQUEST_URI"), target)?;
-        let protocol = match request.version() {
-            Version::HTTP_2 => intern!(py, "HTTP/2"),
-            Version::HTTP_10 => intern!(py, "HTTP/1.0"),
-            _ => intern!(py, "HTTP/1.1"),
-        };
-        set(intern!(py, "SERVER_PROTOCOL"), protocol.clone().into_any())?;
+        match request.version() {
+            Version::HTTP_11 => {}
+            version => {
+                let protocol = match version {
+                    Version::HTTP_2 => intern!(py, "HTTP/2"),
+                    _ => intern!(py, "HTTP/1.0"),
+                };
+                set(intern!(py, "SERVER_PROTOCOL"), protocol.clone().into_any())?;
+            }
+        }
         if request.scheme() == "https" {
             let https = intern!(py, "https").clone().into_any();
             set(intern!(py, "wsgi.url_scheme"), https)?;
@@ -112,12 +133,13 @@ impl Environ {
                 environ.set_item(self.names.get(py, name), value)?;
             }
         }
-        if !headers.contains_key(HOST) && !request.host().is_empty() {
-            // HTTP/2 says it in a field of its own (RFC 9113 §8.3.1).
-            environ.set_item(
-                intern!(py, "HTTP_HOST"),
-                latin1(py, request.host().as_bytes()),
-            )?;
+        if !headers.contains_key(HOST) {
+            let name = intern!(py, "HTTP_HOST");
+            // HTTP/2 says it in a field of its own (RFC 9113 §8.3.1); HTTP/1.0 need not.
+            match request.host() {
+                "" => environ.del_item(name)?,
+                host => environ.set_item(name, latin1(py, host.as_bytes()))?,
+            }
         }
         Ok(())
     }
