@@ -44,7 +44,7 @@ impl Wsgi {
             let result =
                 context::call(self.handle.bind(py), [environ.as_any(), response.as_any()]);
             let mut inner = lock(py, &response.get().inner);
-            if let Err(e) = result.and_then(|_| inner.finish(py)) {
+            if let Err(e) = result.and_then(|_| inner.finish()) {
                 let is_fault = call::refuse(py, &mut inner.writer, &e);
                 drop(inner);
                 if is_fault {

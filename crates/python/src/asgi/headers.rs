@@ -7,11 +7,14 @@ use pyo3::types::{PyBytes, PyList, PyTuple};
 
 use crate::convert::type_name;
 
+/// Room for the fields that the server adds.
+const SPARE: usize = 3;
+
 /// Any iterable of `[name, value]` as header fields.
 pub(crate) fn parse(headers: &Bound<'_, PyAny>) -> PyResult<HeaderMap> {
     let mut fields = HeaderMap::new();
     if let Ok(list) = headers.cast_exact::<PyList>() {
-        fields.reserve(list.len());
+        fields.reserve(list.len() + SPARE);
         for pair in list.iter() {
             append(&mut fields, &pair)?;
         }

@@ -62,14 +62,14 @@ impl Inner {
     }
 
     /// Ends the answer, unless it has ended.
-    pub(super) fn finish(&mut self, py: Python<'_>) -> PyResult<()> {
+    pub(super) fn finish(&mut self) -> PyResult<()> {
         if !self.started {
             return Err(PyAssertionError::new_err(
                 "the application returned without having called start_response",
             ));
         }
-        let writer = &mut self.writer;
-        py.detach(|| writer.end()).map_err(write_error)
+        // Waits for nothing: what is left is queued.
+        self.writer.end().map_err(write_error)
     }
 
     /// Sends one block of the body now: the application may take long to give the next one.
@@ -164,7 +164,7 @@ impl WsgiResponse {
                 write_bytes(py, &mut inner.writer, body_bytes(block)?)?;
             }
         }
-        inner.finish(py)?;
+        inner.finish()?;
         Ok(true)
     }
 
@@ -195,7 +195,7 @@ impl WsgiResponse {
 
     /// Ends the answer. The iterable may have more to do.
     fn finish(&self, py: Python<'_>) -> PyResult<()> {
-        lock(py, &self.inner).finish(py)
+        lock(py, &self.inner).finish()
     }
 }
 
@@ -209,7 +209,7 @@ impl WsgiResponse {
             inner.declare(block.as_bytes().len())?;
             write_bytes(py, &mut inner.writer, block)?;
         }
-        inner.finish(py)
+        inner.finish()
     }
 }
 
@@ -276,7 +276,7 @@ fn parse_headers(headers: &Bound<'_, PyAny>) -> PyResult<HeaderMap> {
             type_name(headers)
         ))
     })?;
-    let mut fields = HeaderMap::with_capacity(list.len());
+    let mut fields = HeaderMap::with_capacity(list.len() + SPARE);
     for pair in list.iter() {
         let (name, value): (Bound<'_, PyString>, Bound<'_, PyString>) =
             pair.extract().map_err(|_| {
@@ -295,6 +295,9 @@ fn parse_headers(headers: &Bound<'_, PyAny>) -> PyResult<HeaderMap> {
     }
     Ok(fields)
 }
+
+/// Room for the fields that the server adds.
+const SPARE: usize = 3;
 
 fn is_hop_by_hop(name: &HeaderName) -> bool {
     const KEEP_ALIVE: HeaderName = HeaderName::from_static("keep-alive");
