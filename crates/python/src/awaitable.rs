@@ -129,9 +129,7 @@ impl Awaitable {
                 State::Pending(what, waiting) => {
                     let future = waiting.create_future.call0(py)?;
                     let waker = waiting.queue.future_waker(future.clone_ref(py));
-                    if let Poll::Ready(result) =
-                        what.poll(py, &mut Context::from_waker(&waker))
-                    {
+                    if let Poll::Ready(result) = what.poll(py, &mut Context::from_waker(&waker)) {
                         return finish(py, result?);
                     }
                     let iterator = future.call_method0(py, intern!(py, "__await__"))?;

@@ -204,7 +204,10 @@ fn client_pair(py: Python<'_>, peer: &PeerAddr) -> PyResult<Py<PyAny>> {
         Some(address) => {
             // An IPv4 client of an IPv6 socket is an IPv4 client.
             let host = address.ip().to_canonical().to_string();
-            Ok((host, address.port()).into_pyobject(py)?.into_any().unbind())
+            Ok((host, address.port())
+                .into_pyobject(py)?
+                .into_any()
+                .unbind())
         }
         None => Ok(py.None()),
     }
@@ -214,13 +217,18 @@ fn server_pair(py: Python<'_>, local: &LocalAddr) -> PyResult<Py<PyAny>> {
     match local.tcp() {
         Some(address) => {
             let host = address.ip().to_canonical().to_string();
-            Ok((host, address.port()).into_pyobject(py)?.into_any().unbind())
+            Ok((host, address.port())
+                .into_pyobject(py)?
+                .into_any()
+                .unbind())
         }
         None => {
             let path = PyString::new(py, path_of(&local.to_string()));
-            Ok(PyTuple::new(py, [path.into_any(), py.None().into_bound(py)])?
-                .into_any()
-                .unbind())
+            Ok(
+                PyTuple::new(py, [path.into_any(), py.None().into_bound(py)])?
+                    .into_any()
+                    .unbind(),
+            )
         }
     }
 }

@@ -58,9 +58,10 @@ impl Tasks {
             create_future: Arc::new(create_future),
             alive,
         };
-        self.0.0.set(py, running).map_err(|_| {
-            PyRuntimeError::new_err("the application runs on an event loop already")
-        })
+        self.0
+            .0
+            .set(py, running)
+            .map_err(|_| PyRuntimeError::new_err("the application runs on an event loop already"))
     }
 
     fn running(&self, py: Python<'_>) -> PyResult<&Running> {

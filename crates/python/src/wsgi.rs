@@ -41,8 +41,7 @@ impl Wsgi {
                 Ok(made) => made,
                 Err(e) => return call::report(py, &e, "making the environ of a request"),
             };
-            let result =
-                context::call(self.handle.bind(py), [environ.as_any(), response.as_any()]);
+            let result = context::call(self.handle.bind(py), [environ.as_any(), response.as_any()]);
             let mut inner = lock(py, &response.get().inner);
             if let Err(e) = result.and_then(|_| inner.finish()) {
                 let is_fault = call::refuse(py, &mut inner.writer, &e);

@@ -31,8 +31,8 @@ use std::time::{Duration, Instant};
 use crate::reactor::{Job, Reactor, Wait};
 use crate::sync::lock;
 
-use self::worker::{Order, Worker, handling, sit_down};
 pub(crate) use self::worker::{Handling, Seated, sit_at_the_wheel, step_down, wake};
+use self::worker::{Order, Worker, handling, sit_down};
 
 /// How worker threads meet the language that handlers are written in.
 ///

@@ -5,8 +5,8 @@ use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex};
 use std::task::{Context, Poll};
 
-use http::{HeaderValue, StatusCode};
 use http::header::{CONTENT_LENGTH, LINK};
+use http::{HeaderValue, StatusCode};
 use oxbridge::{Request, ResponseWriter};
 use pyo3::exceptions::{PyKeyError, PyRuntimeError, PyTypeError};
 use pyo3::intern;
@@ -19,8 +19,8 @@ use crate::awaitable::{self, Pollable};
 use crate::call;
 use crate::convert::{lock, type_name};
 use crate::errors::{ClientGone, is_about_client, write_error};
-use crate::tasks::{self, Answering, Outcome};
 use crate::send::{send_bytes, write_bytes};
+use crate::tasks::{self, Answering, Outcome};
 
 /// One exchange as its application sees it, by the bound methods `receive` and `send`.
 #[pyclass(frozen, module = "oxbridge._oxbridge")]
@@ -134,9 +134,7 @@ impl Answering for Http {
     fn fail(&self, py: Python<'_>, error: &PyErr) {
         let mut inner = lock(py, &self.inner);
         let left = inner.writer.is_client_gone() && is_about_client(py, error);
-        inner
-            .writer
-            .refuse(StatusCode::INTERNAL_SERVER_ERROR);
+        inner.writer.refuse(StatusCode::INTERNAL_SERVER_ERROR);
         let what = inner.describe();
         drop(inner);
         if !left {
@@ -158,9 +156,7 @@ impl Http {
         } else {
             "the application returned before its answer was complete"
         };
-        inner
-            .writer
-            .refuse(StatusCode::INTERNAL_SERVER_ERROR);
+        inner.writer.refuse(StatusCode::INTERNAL_SERVER_ERROR);
         let what = inner.describe();
         drop(inner);
         if !left {

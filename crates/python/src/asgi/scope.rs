@@ -27,7 +27,11 @@ pub(super) struct Scopes {
 }
 
 impl Scopes {
-    pub(super) fn new(py: Python<'_>, state: Option<Py<PyDict>>, root_path: &str) -> PyResult<Self> {
+    pub(super) fn new(
+        py: Python<'_>,
+        state: Option<Py<PyDict>>,
+        root_path: &str,
+    ) -> PyResult<Self> {
         let asgi = PyDict::new(py);
         asgi.set_item("version", "3.0")?;
         asgi.set_item("spec_version", SPEC_VERSION)?;
@@ -116,12 +120,7 @@ impl Scopes {
     }
 
     /// What scopes of all kinds have.
-    fn fill(
-        &self,
-        py: Python<'_>,
-        scope: &Bound<'_, PyDict>,
-        request: &Request,
-    ) -> PyResult<()> {
+    fn fill(&self, py: Python<'_>, scope: &Bound<'_, PyDict>, request: &Request) -> PyResult<()> {
         scope.set_item(intern!(py, "asgi"), self.asgi.bind(py).copy()?)?;
         if request.version() != Version::HTTP_11 {
             let version = names::version(py, request.version());
@@ -149,10 +148,7 @@ impl Scopes {
         let (raw, path) = (request.uri().path(), request.path());
         if self.root_path.is_empty() {
             scope.set_item(intern!(py, "path"), PyString::new(py, &path))?;
-            return scope.set_item(
-                intern!(py, "raw_path"),
-                PyBytes::new(py, raw.as_bytes()),
-            );
+            return scope.set_item(intern!(py, "raw_path"), PyBytes::new(py, raw.as_bytes()));
         }
         let below = |path: &str| -> String { format!("{}{path}", self.root_path) };
         scope.set_item(intern!(py, "path"), below(&path))?;
@@ -171,10 +167,7 @@ impl Scopes {
             list.append((self.names.get(py, &HOST), host))?;
         }
         for (name, value) in headers {
-            let pair = [
-                self.names.get(py, name),
-                PyBytes::new(py, value.as_bytes()),
-            ];
+            let pair = [self.names.get(py, name), PyBytes::new(py, value.as_bytes())];
             list.append(PyTuple::new(py, pair)?)?;
         }
         Ok(list)

@@ -4,11 +4,11 @@ use std::sync::{Arc, Mutex};
 use std::task::{Context, Poll, Waker};
 
 use bytes::Bytes;
+use http::StatusCode;
 use http::header::{
     CONNECTION, CONTENT_LENGTH, HeaderName, SEC_WEBSOCKET_ACCEPT, SEC_WEBSOCKET_EXTENSIONS,
     SEC_WEBSOCKET_PROTOCOL, SEC_WEBSOCKET_VERSION, TRANSFER_ENCODING, UPGRADE,
 };
-use http::StatusCode;
 use oxbridge::Exchange;
 use oxbridge::websocket::{Accept, Event, Message, SendError, Utf8Bytes, WebSocket};
 use pyo3::exceptions::{PyKeyError, PyRuntimeError, PyTypeError};

@@ -112,7 +112,9 @@ impl Inner {
         answer: Answer,
     ) -> PyResult<&mut ResponseWriter> {
         if self.answer != Answer::None {
-            return Err(ProtocolError::new_err("the request has been answered already"));
+            return Err(ProtocolError::new_err(
+                "the request has been answered already",
+            ));
         }
         let fields = headers::parse(fields)?;
         self.writer.set_status(status).map_err(write_error)?;
@@ -209,7 +211,9 @@ impl HttpProtocol {
     ) -> PyResult<()> {
         let mut inner = lock(py, &self.inner);
         let writer = inner.begin(status, headers, Answer::Whole)?;
-        writer.write(body.to_str()?.as_bytes()).map_err(write_error)?;
+        writer
+            .write(body.to_str()?.as_bytes())
+            .map_err(write_error)?;
         writer.end().map_err(write_error)
     }
 

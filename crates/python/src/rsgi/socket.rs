@@ -30,15 +30,20 @@ pub(crate) struct SocketProtocol {
 }
 
 enum State {
-    Asked(Exchange),
+    Asked(Box<Exchange>),
     Open(WebSocket),
     Closed,
 }
 
 impl SocketProtocol {
-    pub(super) fn new(rsgi: Arc<Rsgi>, queue: Arc<Queue>, exchange: Exchange, name: String) -> Self {
+    pub(super) fn new(
+        rsgi: Arc<Rsgi>,
+        queue: Arc<Queue>,
+        exchange: Exchange,
+        name: String,
+    ) -> Self {
         SocketProtocol {
-            state: Mutex::new(State::Asked(exchange)),
+            state: Mutex::new(State::Asked(Box::new(exchange))),
             rsgi,
             queue,
             name,
@@ -198,7 +203,12 @@ impl Transport {
 }
 
 /// What `receive` gives.
-#[pyclass(frozen, get_all, name = "RSGIWebsocketMessage", module = "oxbridge._oxbridge")]
+#[pyclass(
+    frozen,
+    get_all,
+    name = "RSGIWebsocketMessage",
+    module = "oxbridge._oxbridge"
+)]
 struct WebsocketMessage {
     kind: u8,
     data: Py<PyAny>,

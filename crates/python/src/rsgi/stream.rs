@@ -13,7 +13,11 @@ use crate::rsgi::http::HttpProtocol;
 use crate::send::send_bytes;
 
 /// What `response_stream` gives: pieces go out as they come, no faster than the client takes them.
-#[pyclass(frozen, name = "RSGIHTTPStreamTransport", module = "oxbridge._oxbridge")]
+#[pyclass(
+    frozen,
+    name = "RSGIHTTPStreamTransport",
+    module = "oxbridge._oxbridge"
+)]
 pub(super) struct Transport(Py<HttpProtocol>);
 
 impl Transport {

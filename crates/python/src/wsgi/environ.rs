@@ -61,9 +61,8 @@ impl Environ {
         request: &mut Request,
     ) -> PyResult<Bound<'py, PyDict>> {
         let environ = self.base.bind(py).copy()?;
-        let set = |name: &Bound<'py, PyString>, value: Bound<'py, PyAny>| {
-            environ.set_item(name, value)
-        };
+        let set =
+            |name: &Bound<'py, PyString>, value: Bound<'py, PyAny>| environ.set_item(name, value);
         if request.method() != Method::GET {
             let method = names::method(py, request.method()).into_any();
             set(intern!(py, "REQUEST_METHOD"), method)?;

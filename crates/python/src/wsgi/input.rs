@@ -98,7 +98,9 @@ impl State {
 
 /// None and negative numbers mean everything.
 fn limit(size: Option<isize>) -> usize {
-    size.map_or(usize::MAX, |size| usize::try_from(size).unwrap_or(usize::MAX))
+    size.map_or(usize::MAX, |size| {
+        usize::try_from(size).unwrap_or(usize::MAX)
+    })
 }
 
 #[pymethods]
@@ -126,10 +128,7 @@ impl Input {
         let view = PyMemoryView::from(buffer)?.call_method1("cast", ("B",))?;
         let bytes = lock(py, &self.state).take(py, view.len()?, false)?;
         let n = bytes.len();
-        view.set_item(
-            PySlice::new(py, 0, n as isize, 1),
-            PyBytes::new(py, &bytes),
-        )?;
+        view.set_item(PySlice::new(py, 0, n as isize, 1), PyBytes::new(py, &bytes))?;
         Ok(n)
     }
 

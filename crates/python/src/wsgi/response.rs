@@ -181,8 +181,10 @@ impl WsgiResponse {
         let borrowed = unsafe { BorrowedFd::borrow_raw(fd) };
         let file = File::from(borrowed.try_clone_to_owned()?);
         let writer = &mut inner.writer;
-        py.detach(|| oxbridge::files::write_part(writer, &file, Path::new("(file)"), offset, length))
-            .map_err(|e| crate::errors::file_error(py, e, Path::new("(file)")))
+        py.detach(|| {
+            oxbridge::files::write_part(writer, &file, Path::new("(file)"), offset, length)
+        })
+        .map_err(|e| crate::errors::file_error(py, e, Path::new("(file)")))
     }
 
     /// What Content-Length says, if the application set one.
@@ -256,13 +258,19 @@ fn parse_status(status: &Bound<'_, PyAny>) -> PyResult<(u16, Bytes)> {
     if code.len() != 3 || !code.bytes().all(|b| b.is_ascii_digit()) {
         return Err(wrong());
     }
-    if reason.chars().any(|c| c.is_control() || u32::from(c) > 0xFF) {
+    if reason
+        .chars()
+        .any(|c| c.is_control() || u32::from(c) > 0xFF)
+    {
         return Err(wrong());
     }
     let reason: Vec<u8> = if reason.is_ascii() {
         reason.as_bytes().to_vec()
     } else {
-        reason.chars().filter_map(|c| u8::try_from(c).ok()).collect()
+        reason
+            .chars()
+            .filter_map(|c| u8::try_from(c).ok())
+            .collect()
     };
     Ok((code.parse().map_err(|_| wrong())?, Bytes::from(reason)))
 }
