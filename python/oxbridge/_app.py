@@ -90,7 +90,13 @@ class AppServer:
         if self._interface in ("asgi", "rsgi"):
             uses_reactor = self._config.loop in ("auto", "asyncio")
             with asyncio.Runner(loop_factory=_loop_factory(self._config.loop)) as runner:
-                runner.run(self._serve(ready, uses_reactor=uses_reactor))
+                if self._interface == "asgi":
+                    runner.run(self._serve_asgi(ready, uses_reactor=uses_reactor))
+                else:
+                    life = RsgiLife(self._app, runner.get_loop())
+                    life.begin()
+                    runner.run(self._serve_rsgi(life, ready, uses_reactor=uses_reactor))
+                    life.end()
         elif self._interface in ("wsgi", "mux"):
             self._serve_threads(ready)
         else:
@@ -153,18 +159,29 @@ class AppServer:
 
     # An event loop
 
-    async def _serve(self, ready: Callable[[list[str]], None], *, uses_reactor: bool) -> None:
+    async def _serve_asgi(
+        self, ready: Callable[[list[str]], None], *, uses_reactor: bool
+    ) -> None:
+        life = Lifespan(self._app, self._config.lifespan)
+        await life.startup()
+        app = AsgiApp(self._app, life.state, self._config.root_path, websockets(self._config))
+        await self._serve(app, ready, uses_reactor=uses_reactor)
+        await life.shutdown()
+
+    async def _serve_rsgi(
+        self, life: RsgiLife, ready: Callable[[list[str]], None], *, uses_reactor: bool
+    ) -> None:
+        app = RsgiApp(life.application, websockets(self._config))
+        await self._serve(app, ready, uses_reactor=uses_reactor)
+
+    async def _serve(
+        self,
+        app: AsgiApp | RsgiApp,
+        ready: Callable[[list[str]], None],
+        *,
+        uses_reactor: bool,
+    ) -> None:
         loop = asyncio.get_running_loop()
-        life: Lifespan | RsgiLife
-        app: AsgiApp | RsgiApp
-        if self._interface == "asgi":
-            life = Lifespan(self._app, self._config.lifespan)
-            await life.startup()
-            app = AsgiApp(self._app, life.state, self._config.root_path, websockets(self._config))
-        else:
-            life = RsgiLife(self._app, loop)
-            await life.startup()
-            app = RsgiApp(life.application, websockets(self._config))
         tasks = run_on(app, loop)
         mux = Mux()
         mux._mux.mount(app)
@@ -194,7 +211,6 @@ class AppServer:
                 await _finish(tasks, deadline, self._shortened)
                 if beating is not None:
                     beating.cancel()
-                await life.shutdown()
             finally:
                 core.begin_stop(0)
                 drive.close()

@@ -20,14 +20,14 @@ class RsgiLife:
         application: Callable[..., Any] = getattr(self._target, "__rsgi__", self._target)
         return application
 
-    async def startup(self) -> None:
-        """Call `__rsgi_init__`; an exception of it goes to whoever starts the server."""
+    def begin(self) -> None:
+        """Call `__rsgi_init__`, which may run the loop; its exception goes to who starts the server."""
         begin = getattr(self._target, "__rsgi_init__", None)
         if begin is not None:
             begin(self._loop)
 
-    async def shutdown(self) -> None:
-        """Call `__rsgi_del__`."""
+    def end(self) -> None:
+        """Call `__rsgi_del__`, which may run the loop."""
         end = getattr(self._target, "__rsgi_del__", None)
         if end is not None:
             end(self._loop)

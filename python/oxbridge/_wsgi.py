@@ -66,8 +66,9 @@ def wsgi_app(
         try:
             if type(result) is FileWrapper and _send_file(result, response):
                 return
-            for block in result:
-                response.block(block)
+            for block in _blocks(result, response):
+                if not response.block(block):
+                    break
             response.finish()
         finally:
             # Once, however the request ended (PEP 3333, "Specification Details").
@@ -76,6 +77,17 @@ def wsgi_app(
                 close()
 
     return WsgiApp(handle, base, root_path)
+
+
+def _blocks(result: Any, response: WsgiResponse) -> Iterator[Any]:
+    """Iterate over a body; a file ends where the application said, however long it is."""
+    left = response.content_length if type(result) is FileWrapper else None
+    if left is None:
+        yield from result
+        return
+    while left > 0 and (block := result.filelike.read(min(result.block_size, left))):
+        left -= len(block)
+        yield block
 
 
 def _send_file(wrapper: FileWrapper, response: WsgiResponse) -> bool:

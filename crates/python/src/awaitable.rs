@@ -9,10 +9,11 @@
 use std::sync::{Arc, Mutex};
 use std::task::{Context, Poll, Waker};
 
-use pyo3::exceptions::{PyRuntimeError, PyStopIteration};
+use pyo3::exceptions::{PyBaseException, PyRuntimeError, PyStopIteration};
 use pyo3::intern;
 use pyo3::prelude::*;
 use pyo3::sync::PyOnceLock;
+use pyo3::types::PyType;
 
 use crate::aio::Queue;
 use crate::convert::lock;
@@ -93,14 +94,14 @@ impl Nothing {
         Err(PyStopIteration::new_err(()))
     }
 
-    #[pyo3(signature = (error, _value=None, _traceback=None))]
+    #[pyo3(signature = (error, value=None, traceback=None))]
     fn throw(
         &self,
         error: Bound<'_, PyAny>,
-        _value: Option<Bound<'_, PyAny>>,
-        _traceback: Option<Bound<'_, PyAny>>,
-    ) -> PyErr {
-        PyErr::from_value(error)
+        value: Option<Bound<'_, PyAny>>,
+        traceback: Option<Bound<'_, PyAny>>,
+    ) -> PyResult<()> {
+        raise(error, value, traceback)
     }
 
     fn close(&self) {}
@@ -164,6 +165,24 @@ fn finish(py: Python<'_>, value: Py<PyAny>) -> PyResult<Option<Py<PyAny>>> {
     Err(PyStopIteration::new_err((value,)))
 }
 
+/// Raises what `throw` was given: an exception, or its type with what it is made from.
+fn raise(
+    error: Bound<'_, PyAny>,
+    value: Option<Bound<'_, PyAny>>,
+    traceback: Option<Bound<'_, PyAny>>,
+) -> PyResult<()> {
+    let error = match value.filter(|value| !value.is_none()) {
+        Some(value) if value.is_instance_of::<PyBaseException>() => value,
+        Some(value) => error.call1((value,))?,
+        None if error.is_instance_of::<PyType>() => error.call0()?,
+        None => error,
+    };
+    if let Some(traceback) = traceback.filter(|traceback| !traceback.is_none()) {
+        error.setattr(intern!(error.py(), "__traceback__"), traceback)?;
+    }
+    Err(PyErr::from_value(error))
+}
+
 #[pymethods]
 impl Awaitable {
     fn __await__(slf: Bound<'_, Self>) -> Bound<'_, Self> {
@@ -186,16 +205,16 @@ impl Awaitable {
     }
 
     /// Ends the wait; nothing that it waited for is lost.
-    #[pyo3(signature = (error, _value=None, _traceback=None))]
+    #[pyo3(signature = (error, value=None, traceback=None))]
     fn throw(
         &self,
         py: Python<'_>,
         error: Bound<'_, PyAny>,
-        _value: Option<Bound<'_, PyAny>>,
-        _traceback: Option<Bound<'_, PyAny>>,
-    ) -> PyErr {
+        value: Option<Bound<'_, PyAny>>,
+        traceback: Option<Bound<'_, PyAny>>,
+    ) -> PyResult<()> {
         self.close(py);
-        PyErr::from_value(error)
+        raise(error, value, traceback)
     }
 
     fn close(&self, py: Python<'_>) {

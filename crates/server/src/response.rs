@@ -132,7 +132,7 @@ impl ResponseWriter {
     }
 
     /// Whether this answers HEAD, so that what is written is counted and dropped.
-    pub(crate) fn is_head(&self) -> bool {
+    pub fn is_head(&self) -> bool {
         self.head_request
     }
 
@@ -431,6 +431,11 @@ impl ResponseWriter {
         *response.headers_mut() = headers;
         if let Some(reason) = self.reason.take() {
             response.extensions_mut().insert(*reason);
+        } else if self.status.canonical_reason().is_none() {
+            // A reason may be empty (RFC 9112 §4); hyper would write one of its own.
+            response
+                .extensions_mut()
+                .insert(hyper::ext::ReasonPhrase::from_static(b""));
         }
         response
     }

@@ -29,7 +29,7 @@ pub(crate) fn parse(headers: &Bound<'_, PyAny>) -> PyResult<HeaderMap> {
 fn append(fields: &mut HeaderMap, pair: &Bound<'_, PyAny>) -> PyResult<()> {
     let (name, value) = match pair.cast_exact::<PyTuple>() {
         Ok(pair) if pair.len() == 2 => (pair.get_item(0)?, pair.get_item(1)?),
-        _ => pair.extract().map_err(|_| wrong(pair))?,
+        _ => two(pair).ok_or_else(|| wrong(pair))?,
     };
     let (Ok(name), Ok(value)) = (name.cast::<PyBytes>(), value.cast::<PyBytes>()) else {
         return Err(wrong(pair));
@@ -51,6 +51,13 @@ fn append(fields: &mut HeaderMap, pair: &Bound<'_, PyAny>) -> PyResult<()> {
     })?;
     fields.append(field, value);
     Ok(())
+}
+
+/// The items of a pair that is no tuple; lists are what the specification itself has.
+fn two<'py>(pair: &Bound<'py, PyAny>) -> Option<(Bound<'py, PyAny>, Bound<'py, PyAny>)> {
+    let mut items = pair.try_iter().ok()?;
+    let (name, value) = (items.next()?.ok()?, items.next()?.ok()?);
+    items.next().is_none().then_some((name, value))
 }
 
 fn wrong(pair: &Bound<'_, PyAny>) -> PyErr {

@@ -72,14 +72,16 @@ impl Inner {
         self.writer.end().map_err(write_error)
     }
 
-    /// Sends one block of the body now: the application may take long to give the next one.
-    fn block(&mut self, py: Python<'_>, block: &Bound<'_, PyAny>) -> PyResult<()> {
+    /// Sends one block of the body now: the application may take long to give the next one. False if
+    /// no more is wanted.
+    fn block(&mut self, py: Python<'_>, block: &Bound<'_, PyAny>) -> PyResult<bool> {
         self.must_have_started()?;
         let block = body_bytes(block)?;
         if block.as_bytes().is_empty() || self.is_bodiless() {
-            return Ok(());
+            return Ok(true);
         }
-        send_bytes(py, &mut self.writer, block)
+        send_bytes(py, &mut self.writer, block)?;
+        Ok(!self.writer.is_head())
     }
 }
 
@@ -131,11 +133,12 @@ impl WsgiResponse {
     fn write(&self, py: Python<'_>, data: &Bound<'_, PyAny>) -> PyResult<()> {
         let mut inner = lock(py, &self.inner);
         inner.wrote = true;
-        inner.block(py, data)
+        inner.block(py, data).map(drop)
     }
 
-    /// Sends a block that the application's iterable gave.
-    fn block(&self, py: Python<'_>, data: &Bound<'_, PyAny>) -> PyResult<()> {
+    /// Sends a block that the application's iterable gave; false if no more is wanted: the answer is to
+    /// HEAD, and its head is out.
+    fn block(&self, py: Python<'_>, data: &Bound<'_, PyAny>) -> PyResult<bool> {
         lock(py, &self.inner).block(py, data)
     }
 
@@ -258,6 +261,12 @@ fn parse_status(status: &Bound<'_, PyAny>) -> PyResult<(u16, Bytes)> {
     if code.len() != 3 || !code.bytes().all(|b| b.is_ascii_digit()) {
         return Err(wrong());
     }
+    let number: u16 = code.parse().map_err(|_| wrong())?;
+    if number < 200 {
+        return Err(PyValueError::new_err(format!(
+            "the status is {text:?}, which answers nothing yet; WSGI wants a final one, from 200 on"
+        )));
+    }
     if reason
         .chars()
         .any(|c| c.is_control() || u32::from(c) > 0xFF)
@@ -272,7 +281,7 @@ fn parse_status(status: &Bound<'_, PyAny>) -> PyResult<(u16, Bytes)> {
             .filter_map(|c| u8::try_from(c).ok())
             .collect()
     };
-    Ok((code.parse().map_err(|_| wrong())?, Bytes::from(reason)))
+    Ok((number, Bytes::from(reason)))
 }
 
 /// A list of `(name, value)` as header fields. Those that are about the connection are left out: it is
