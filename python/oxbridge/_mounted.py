@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import inspect
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Literal, Protocol, cast
@@ -115,6 +116,21 @@ def read(app: Any, interface: str, settings: AppSettings) -> Mounted:
     if spoken == "mux":
         raise TypeError(f"{app!r} is a mux, and cannot be mounted on another one")
     return Mounted(cast(Callable[..., Any], found), spoken, settings)
+
+
+def is_handler(target: object) -> bool:
+    """Whether a callable is rather a handler of (w, req) than an application.
+
+    It is one if nothing shows that it is an application, and if it is a plain function that could
+    be WSGI but does not name its parameters so.
+    """
+    from oxbridge._cli.interface import detect, names_wsgi
+
+    if not callable(target):
+        return False
+    found = detect(target)
+    by_shape = found == "wsgi" and not names_wsgi(target)
+    return found is None or (by_shape and inspect.isroutine(target))
 
 
 def _name(app: Any) -> str:

@@ -51,7 +51,7 @@ def run(
         TypeError: An option is unknown or of a wrong type.
         ValueError: A value is out of range.
     """
-    server = Server(mux, host=host, port=port, bind=bind, tls=tls, **options)
+    server = Server(mux=mux, host=host, port=port, bind=bind, tls=tls, **options)
     life = server._start()
     _running.add(server)
     try:

@@ -48,6 +48,7 @@ class Server:
         self,
         target: Any = None,
         *,
+        mux: Mux | None = None,
         interface: str = "auto",
         host: str = "127.0.0.1",
         port: int | str = 0,
@@ -60,6 +61,7 @@ class Server:
         Args:
             target: What to serve: a `Mux`, a WSGI, ASGI or RSGI application, or a `Config`, which
                 says all that follows itself; `default_mux` if none is given.
+            mux: A `Mux` to serve, by name.
             interface: What the application speaks, where it does not show: "asgi", "asgi2",
                 "asgi3", "wsgi", "rsgi", or "mux" for a single handler.
             host: Address or name to listen on; "" is every interface.
@@ -75,6 +77,12 @@ class Server:
         """
         if tls is not None and not isinstance(tls, Tls):
             raise TypeError(f"tls must be an oxbridge.Tls, not {tls!r}")
+        if mux is not None:
+            if not isinstance(mux, Mux):
+                raise TypeError(f"mux must be an oxbridge.Mux, not {mux!r}")
+            if target is not None:
+                raise TypeError("a server serves one target: give it alone, or mux=")
+            target = mux
         self._config = _config(target)
         self._mux: Mux | None = None
         if self._config is not None:
