@@ -9,9 +9,10 @@ import queue
 import threading
 import time
 from collections.abc import Callable, Sequence
-from typing import Any, Protocol
+from typing import Any
 
-from oxbridge._life import GRACE, STEP
+from oxbridge._drive import Crew, Drive, Reactor, call_soon
+from oxbridge._life import STEP
 from oxbridge._onloop import OnLoop
 from oxbridge._oxbridge import Core, Tls
 from oxbridge.eventloop import ReactorSelector, WakeOnSignal
@@ -67,6 +68,7 @@ class LoopRun:
         # How long there is to stop. Thread-safe and re-entrant, as signal handlers want it.
         self._orders: queue.SimpleQueue[float] = queue.SimpleQueue()
         self._ordered: asyncio.Event
+        self._deadline = float("inf")
 
     def begin_stop(self, timeout: float) -> None:
         """Order the stop and return at once; any thread may call it, and a signal handler.
@@ -117,7 +119,8 @@ class LoopRun:
         if not self._orders.empty():
             self._ordered.set()
         on_loop = OnLoop(self._mux._mounted)
-        await on_loop.startup()
+        if not await self._startup(loop.create_task(on_loop.startup())):
+            return
         try:
             drive = self._start(loop, on_loop)
         except BaseException:
@@ -125,7 +128,7 @@ class LoopRun:
             raise
         beating = loop.create_task(self._beat())
         # Woken for signals, whose handlers would wait for the end of a turn.
-        waking = WakeOnSignal(loop) if isinstance(drive, _Reactor) else contextlib.nullcontext()
+        waking = WakeOnSignal(loop) if isinstance(drive, Reactor) else contextlib.nullcontext()
         try:
             with waking:
                 if ready is not None:
@@ -138,7 +141,25 @@ class LoopRun:
             self.core.begin_stop(0)
             drive.close()
 
-    def _start(self, loop: asyncio.AbstractEventLoop, on_loop: OnLoop) -> _Reactor | _Crew:
+    async def _startup(self, starting: asyncio.Task[None]) -> bool:
+        """Wait for the application's start; False if the stop was ordered and it took too long."""
+        ordered = asyncio.ensure_future(self._ordered.wait())
+        try:
+            await asyncio.wait([starting, ordered], return_when=asyncio.FIRST_COMPLETED)
+            while not starting.done():
+                left = self._shortened(float("inf")) - time.monotonic()
+                if left <= 0:
+                    return False
+                await asyncio.wait([starting], timeout=min(STEP, left))
+        finally:
+            ordered.cancel()
+            if not starting.done():
+                starting.cancel("the server stops")
+                await asyncio.wait([starting])
+        await starting
+        return True
+
+    def _start(self, loop: asyncio.AbstractEventLoop, on_loop: OnLoop) -> Reactor | Crew:
         """Bind, and have the server and the loop know of each other."""
         selector = getattr(loop, "_selector", None)
         # Plain handlers may block, which the loop's thread must not.
@@ -160,8 +181,8 @@ class LoopRun:
         self.core = core
         self.started = True
         if isinstance(selector, ReactorSelector) and driven:
-            return _Reactor(core, loop, selector)
-        return _Crew(core, loop, on_loop)
+            return Reactor(core, loop, selector)
+        return Crew(core, loop, on_loop)
 
     async def _until_ordered(self) -> asyncio.CancelledError | None:
         """Wait for the order to stop; return the cancellation, if it was one."""
@@ -189,12 +210,15 @@ class LoopRun:
                 if times > 2:
                     # The application does not come to an end by itself.
                     ending.cancel()
+        ending.result()
         if cancelled is not None:
             raise cancelled
 
-    async def _end(self, drive: _Drive, on_loop: OnLoop) -> None:
+    async def _end(self, drive: Drive, on_loop: OnLoop) -> None:
         """Let what runs finish, then end the application."""
         deadline = self._shortened(float("inf"))
+        # Orders that came before there was a server have not reached it.
+        self.core.begin_stop(max(deadline - time.monotonic(), 0))
         self.clean = await drive.drained(deadline, self._shortened)
         finished = await on_loop.finish(self._shortened(deadline), self._shortened)
         self.clean = self.clean and finished
@@ -206,12 +230,11 @@ class LoopRun:
         """Return the deadline, brought forward by the orders that have come."""
         while not self._orders.empty():
             timeout = self._orders.get()
-            self.core.begin_stop(timeout)
+            if self.started:
+                self.core.begin_stop(timeout)
             deadline = min(deadline, time.monotonic() + timeout)
-            self._deadline = deadline
-        return min(deadline, self._deadline)
-
-    _deadline = float("inf")
+        self._deadline = min(deadline, self._deadline)
+        return self._deadline
 
     async def _beat(self) -> None:
         while True:
@@ -225,77 +248,3 @@ class LoopRun:
                 "the server runs on this very event loop, which cannot wait for it here: call "
                 "begin_stop, and await serve()"
             )
-
-
-class _Drive(Protocol):
-    """How the server and the loop work together."""
-
-    async def drained(self, deadline: float, shortened: Callable[[float], float]) -> bool:
-        """Wait until the server has stopped, which it has soon after the deadline, or it hangs."""
-
-    def close(self) -> None:
-        """Part them."""
-
-
-class _Reactor:
-    """A server whose turns the event loop takes."""
-
-    def __init__(
-        self, core: Core, loop: asyncio.AbstractEventLoop, selector: ReactorSelector
-    ) -> None:
-        self._selector = selector
-        self._stopped = asyncio.Event()
-        selector.serve(core, loop, self._stopped.set)
-
-    async def drained(self, deadline: float, shortened: Callable[[float], float]) -> bool:
-        return await _wait(self._stopped, deadline, shortened)
-
-    def close(self) -> None:
-        self._selector.leave()
-
-
-class _Crew:
-    """A server with threads of its own, which leaves what the loop shall do in a queue."""
-
-    def __init__(self, core: Core, loop: asyncio.AbstractEventLoop, on_loop: OnLoop) -> None:
-        self._loop = loop
-        self._fd = core.async_fd()
-        self._core = core
-        self._stopped = asyncio.Event()
-        if self._fd is not None:
-            loop.add_reader(self._fd, on_loop.take, core)
-
-    async def drained(self, deadline: float, shortened: Callable[[float], float]) -> bool:
-        # A thread of its own: those of the loop's executor may all be busy with what is drained.
-        threading.Thread(target=self._watch, name="oxbridge-stop", daemon=True).start()
-        return await _wait(self._stopped, deadline, shortened)
-
-    def close(self) -> None:
-        # RuntimeError: the loop has closed before the server has.
-        with contextlib.suppress(RuntimeError):
-            if self._fd is not None:
-                self._loop.remove_reader(self._fd)
-
-    def _watch(self) -> None:
-        self._core.wait()
-        call_soon(self._loop, self._stopped.set)
-
-
-async def _wait(
-    stopped: asyncio.Event, deadline: float, shortened: Callable[[float], float]
-) -> bool:
-    """Wait for the end of a server; False if it does not come soon after the deadline."""
-    while not stopped.is_set():
-        if time.monotonic() > deadline + GRACE:
-            return False
-        with contextlib.suppress(TimeoutError):
-            await asyncio.wait_for(stopped.wait(), STEP)
-        deadline = shortened(deadline)
-    return True
-
-
-def call_soon(loop: asyncio.AbstractEventLoop, call: Callable[[], Any]) -> None:
-    """Have a loop call a function, from any thread."""
-    # RuntimeError: the loop has closed, and there is nothing left to do on it.
-    with contextlib.suppress(RuntimeError):
-        loop.call_soon_threadsafe(call)

@@ -13,7 +13,7 @@ from types import FrameType
 from typing import TYPE_CHECKING, Any
 
 from oxbridge._addresses import places
-from oxbridge._looprun import call_soon
+from oxbridge._drive import call_soon
 
 if TYPE_CHECKING:
     from oxbridge.server import Server

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import sys
 import threading
 from collections.abc import Callable, Iterable
@@ -316,8 +317,11 @@ class Server:
         if self._config is None:
             return self._mux or default_mux, self._binds, self._tls
         if self._mux is None:
+            from oxbridge._cli import dotenv
             from oxbridge._cli.loading import load
 
+            if self._config.env_file is not None:
+                dotenv.load(self._config.env_file, os.environ)
             app, interface = load(self._config)
             self._mux = app if interface == "mux" else Mux()
             if interface != "mux":

@@ -254,7 +254,8 @@ def test_a_second_cancellation_cuts(run: Run) -> None:
     run(program())
 
 
-def test_a_startup_that_takes_too_long_can_be_cancelled(run: Run) -> None:
+@pytest.mark.parametrize("by", ["cancellation", "begin_stop"])
+def test_a_startup_that_takes_too_long_can_be_stopped(run: Run, by: str) -> None:
     async def program() -> None:
         ended = asyncio.Event()
         begun = asyncio.Event()
@@ -269,11 +270,36 @@ def test_a_startup_that_takes_too_long_can_be_cancelled(run: Run) -> None:
         server = Server(app)
         serving = asyncio.create_task(server.serve())
         await begun.wait()
-        serving.cancel()
-        with pytest.raises(asyncio.CancelledError):
+        if by == "begin_stop":
+            server.begin_stop(0)
             await serving
+        else:
+            serving.cancel()
+            with pytest.raises(asyncio.CancelledError):
+                await serving
         assert ended.is_set()
         assert not server.running
+
+    run(program())
+
+
+def test_a_stop_during_the_startup_has_it_finish_first(run: Run) -> None:
+    async def program() -> None:
+        begun, go = asyncio.Event(), asyncio.Event()
+        inner = Asgi()
+
+        async def app(scope: Any, receive: Any, send: Any) -> None:
+            begun.set()
+            await go.wait()
+            await inner(scope, receive, send)
+
+        server = Server(app)
+        serving = asyncio.create_task(server.serve())
+        await begun.wait()
+        server.begin_stop()
+        go.set()
+        await serving
+        assert inner.events == ["startup", "shutdown"]
 
     run(program())
 
