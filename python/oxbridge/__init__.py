@@ -17,12 +17,15 @@ from __future__ import annotations
 
 from importlib.metadata import version as _version
 
+from oxbridge._mounted import StartupFailed
 from oxbridge._oxbridge import (
+    Admin,
     BadBody,
     BodyTimeout,
     BodyTooLarge,
     ClientGone,
     Headers,
+    Metrics,
     Part,
     PatternError,
     Request,
@@ -45,6 +48,7 @@ route = default_mux.route
 """Register a handler on `default_mux`: see `Mux.route`."""
 
 __all__ = [
+    "Admin",
     "BadBody",
     "BodyTimeout",
     "BodyTooLarge",
@@ -53,6 +57,7 @@ __all__ = [
     "ConfigError",
     "Handler",
     "Headers",
+    "Metrics",
     "Mux",
     "Options",
     "Part",
@@ -61,6 +66,7 @@ __all__ = [
     "ResponseEnded",
     "ResponseWriter",
     "Server",
+    "StartupFailed",
     "Tls",
     "TlsInfo",
     "Values",

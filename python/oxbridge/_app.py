@@ -1,4 +1,4 @@
-"""One application served in this process: what a worker does, and `oxbridge serve` without workers."""
+"""One application served in this process: a worker's, or that of `oxbridge serve` without any."""
 
 from __future__ import annotations
 
@@ -9,38 +9,32 @@ import queue
 import signal
 import socket
 import threading
-import time
 from collections.abc import Callable, Iterator
 from typing import Any, Protocol
 
-from oxbridge._asgi import Lifespan, StartupFailed, run_on, websockets
-from oxbridge._life import GRACE, STEP, Life
-from oxbridge._oxbridge import AsgiApp, Core, RsgiApp, Tls
+from oxbridge._life import Life
+from oxbridge._looprun import BEAT, LoopRun
+from oxbridge._mounted import AppSettings, StartupFailed
+from oxbridge._oxbridge import Core, Tls
 from oxbridge._rsgi import RsgiLife
-from oxbridge._wsgi import wsgi_app
-from oxbridge.eventloop import ReactorSelector, WakeOnSignal, new_event_loop
+from oxbridge.eventloop import new_event_loop
 from oxbridge.mux import Mux
 
 __all__ = ["AppServer", "Settings", "StartupFailed"]
 
 logger = logging.getLogger("oxbridge")
 
-# How often a worker shows that it makes progress, in seconds.
-BEAT = 1.0
 
-
-class Settings(Protocol):
+class Settings(AppSettings, Protocol):
     """What of a configuration an application's server looks at."""
 
-    root_path: str
-    lifespan: str
-    loop: str
-    workers: int
-    ws_max_size: int
-    ws_max_queue: int
-    ws_ping_interval: float | None
-    ws_ping_timeout: float | None
-    ws_per_message_deflate: bool
+    @property
+    def loop(self) -> str:
+        """Which event loop: "auto", "asyncio" or "uvloop"."""
+
+    @property
+    def drain_time(self) -> float:
+        """Seconds for what runs when nobody orders the stop."""
 
     def core_options(self) -> dict[str, Any]:
         """Options of the extension module's `Core`."""
@@ -71,6 +65,7 @@ class AppServer:
         self._interface = interface
         self._binds = binds
         self._core: Core | None = None
+        self._loop_run: LoopRun | None = None
         # Orders to stop: how long there is for it. Thread-safe and re-entrant, as signal handlers
         # want it.
         self._orders: queue.SimpleQueue[float] = queue.SimpleQueue()
@@ -88,15 +83,11 @@ class AppServer:
         """
         ready = on_ready or _ignore
         if self._interface in ("asgi", "rsgi"):
-            uses_reactor = self._config.loop in ("auto", "asyncio")
             with asyncio.Runner(loop_factory=_loop_factory(self._config.loop)) as runner:
                 if self._interface == "asgi":
-                    runner.run(self._serve_asgi(ready, uses_reactor=uses_reactor))
+                    runner.run(self._serve_loop(self._mounted(), ready))
                 else:
-                    life = RsgiLife(self._app, runner.get_loop())
-                    life.begin()
-                    runner.run(self._serve_rsgi(life, ready, uses_reactor=uses_reactor))
-                    life.end()
+                    self._serve_rsgi(runner, ready)
         elif self._interface in ("wsgi", "mux"):
             self._serve_threads(ready)
         else:
@@ -108,7 +99,9 @@ class AppServer:
         Any thread may call it, and signal handlers. A later call may shorten the time.
         """
         self._orders.put(timeout)
-        if self._core is not None:
+        if self._loop_run is not None:
+            self._loop_run.begin_stop(timeout)
+        elif self._core is not None:
             self._core.begin_stop(timeout)
         self._wake()
 
@@ -124,17 +117,7 @@ class AppServer:
     # Threads
 
     def _serve_threads(self, ready: Callable[[list[str]], None]) -> None:
-        if self._interface == "wsgi":
-            mux = Mux()
-            mux._mux.mount(
-                wsgi_app(
-                    self._app,
-                    root_path=self._config.root_path,
-                    multiprocess=self._config.workers > 1,
-                )
-            )
-        else:
-            mux = self._app
+        mux = self._app if self._interface == "mux" else self._mounted()
         options = self._config.core_options()
         with _woken() as (wait, wake):
             life = Life(mux, self._binds, self._config.tls(), options, self.on_max_requests)
@@ -159,136 +142,41 @@ class AppServer:
 
     # An event loop
 
-    async def _serve_asgi(
-        self, ready: Callable[[list[str]], None], *, uses_reactor: bool
-    ) -> None:
-        life = Lifespan(self._app, self._config.lifespan)
-        await life.startup()
-        app = AsgiApp(self._app, life.state, self._config.root_path, websockets(self._config))
-        await self._serve(app, ready, uses_reactor=uses_reactor)
-        await life.shutdown()
-
-    async def _serve_rsgi(
-        self, life: RsgiLife, ready: Callable[[list[str]], None], *, uses_reactor: bool
-    ) -> None:
-        app = RsgiApp(life.application, websockets(self._config))
-        await self._serve(app, ready, uses_reactor=uses_reactor)
-
-    async def _serve(
-        self,
-        app: AsgiApp | RsgiApp,
-        ready: Callable[[list[str]], None],
-        *,
-        uses_reactor: bool,
-    ) -> None:
-        loop = asyncio.get_running_loop()
-        tasks = run_on(app, loop)
+    def _serve_rsgi(self, runner: asyncio.Runner, ready: Callable[[list[str]], None]) -> None:
+        """Serve an RSGI application, whose hooks may run the loop: so it does not run then."""
+        life = RsgiLife(self._app, runner.get_loop())
+        life.begin()
         mux = Mux()
-        mux._mux.mount(app)
-        core = Core(
-            mux._mux,
+        mux._mount(life.application, self._interface, self._config)
+        runner.run(self._serve_loop(mux, ready))
+        life.end()
+
+    async def _serve_loop(self, mux: Mux, ready: Callable[[list[str]], None]) -> None:
+        run = LoopRun(
+            mux,
             self._binds,
             self._config.tls(),
-            self._config.core_options(),
-            self.on_max_requests,
-            driven=uses_reactor,
+            self._config.core_options,
+            shutdown_timeout=self._config.drain_time,
+            on_max_requests=self.on_max_requests,
         )
-        core.start()
-        self._core = core
-        ordered = asyncio.Event()
-        self._wake = lambda: _call_soon(loop, ordered.set)
-        drive = _Reactor(core, loop) if uses_reactor else _Crew(core, loop)
-        with WakeOnSignal(loop):
-            try:
-                if not self._orders.empty():
-                    ordered.set()
-                ready(core.addresses)
-                # A timer costs something at every turn, so there is none where nobody listens.
-                beat = self.heartbeat
-                beating = loop.create_task(self._beat(beat)) if beat is not None else None
-                deadline = await self._wait_for_order(ordered)
-                await drive.drained(deadline, self._shortened)
-                await _finish(tasks, deadline, self._shortened)
-                if beating is not None:
-                    beating.cancel()
-            finally:
-                core.begin_stop(0)
-                drive.close()
+        run.heartbeat = self.heartbeat
 
-    async def _wait_for_order(self, ordered: asyncio.Event) -> float:
-        await ordered.wait()
-        return self._shortened(float("inf"))
+        def on_ready(addresses: list[str]) -> None:
+            self._core = run.core
+            ready(addresses)
 
-    def _shortened(self, deadline: float) -> float:
-        """Return the deadline, brought forward by the orders that have come."""
+        self._loop_run = run
+        # Those that came before there was a run to stop.
         while not self._orders.empty():
-            timeout = self._orders.get()
-            if self._core is not None:
-                self._core.begin_stop(timeout)
-            deadline = min(deadline, time.monotonic() + timeout)
-        return deadline
+            run.begin_stop(self._orders.get())
+        await run.run(on_ready)
 
-    async def _beat(self, beat: Callable[[], None]) -> None:
-        while True:
-            beat()
-            await asyncio.sleep(BEAT)
-
-
-class _Reactor:
-    """A server whose turns the event loop takes."""
-
-    def __init__(self, core: Core, loop: asyncio.AbstractEventLoop) -> None:
-        selector: ReactorSelector = loop._selector  # type: ignore[attr-defined]
-        self._selector = selector
-        self._stopped = asyncio.Event()
-        selector.serve(core, loop, self._stopped.set)
-
-    async def drained(self, deadline: float, shortened: Callable[[float], float]) -> None:
-        """Wait until the server has stopped, which it has soon after the deadline."""
-        while not self._stopped.is_set():
-            if time.monotonic() > deadline + GRACE:
-                return
-            with contextlib.suppress(TimeoutError):
-                await asyncio.wait_for(self._stopped.wait(), STEP)
-            deadline = shortened(deadline)
-
-    def close(self) -> None:
-        self._selector.leave()
-
-
-class _Crew:
-    """A server with threads of its own, for an event loop that is not ours (uvloop)."""
-
-    def __init__(self, core: Core, loop: asyncio.AbstractEventLoop) -> None:
-        self._core = core
-        self._loop = loop
-        self._fd = core.async_fd()
-        assert self._fd is not None, "a server that is not driven has a descriptor"
-        loop.add_reader(self._fd, core.take_async)
-
-    async def drained(self, deadline: float, shortened: Callable[[float], float]) -> None:
-        """Wait until the server has stopped, which it has soon after the deadline."""
-        while not await self._loop.run_in_executor(None, self._core.wait, STEP):
-            if time.monotonic() > deadline + GRACE:
-                return
-            deadline = shortened(deadline)
-
-    def close(self) -> None:
-        if self._fd is not None:
-            self._loop.remove_reader(self._fd)
-
-
-async def _finish(
-    tasks: set[asyncio.Task[Any]], deadline: float, shortened: Callable[[float], float]
-) -> None:
-    """Wait for tasks whose clients have their answers or are gone; cancel them after the deadline."""
-    while tasks and time.monotonic() < deadline:
-        await asyncio.wait(tasks, timeout=min(STEP, max(deadline - time.monotonic(), 0)))
-        deadline = shortened(deadline)
-    for task in tasks:
-        task.cancel("the server stops")
-    if tasks:
-        await asyncio.wait(tasks, timeout=GRACE)
+    def _mounted(self) -> Mux:
+        """Return the application as a mux that has nothing else."""
+        mux = Mux()
+        mux._mount(self._app, self._interface, self._config)
+        return mux
 
 
 def _loop_factory(name: str) -> Callable[[], asyncio.AbstractEventLoop]:
@@ -302,21 +190,13 @@ def _loop_factory(name: str) -> Callable[[], asyncio.AbstractEventLoop]:
     raise ValueError(f"unknown event loop {name!r}; wanted auto, asyncio or uvloop")
 
 
-def _call_soon(loop: asyncio.AbstractEventLoop, call: Callable[[], Any]) -> None:
-    # RuntimeError: the loop has closed, and there is nothing left to stop.
-    with contextlib.suppress(RuntimeError):
-        loop.call_soon_threadsafe(call)
-
-
 @contextlib.contextmanager
 def _woken() -> Iterator[tuple[Callable[[float], None], Callable[[], None]]]:
     """Give `(wait, wake)`: `wait` ends early by `wake`, from any thread, and by any signal."""
     reading, writing = socket.socketpair()
     writing.setblocking(False)
     in_main = threading.current_thread() is threading.main_thread()
-    before = (
-        signal.set_wakeup_fd(writing.fileno(), warn_on_full_buffer=False) if in_main else -1
-    )
+    before = signal.set_wakeup_fd(writing.fileno(), warn_on_full_buffer=False) if in_main else -1
 
     def wait(seconds: float) -> None:
         reading.settimeout(seconds)

@@ -1,4 +1,4 @@
-"""ASGI: what surrounds the requests of an application: its lifespan, and the tasks that it runs in."""
+"""ASGI: what surrounds an application's requests: its lifespan, and the tasks that it runs in."""
 
 from __future__ import annotations
 
@@ -6,17 +6,15 @@ import asyncio
 import logging
 import sys
 from collections.abc import Callable
-from typing import Any, Protocol
+from typing import Any
 
+from oxbridge._life import GRACE
+from oxbridge._mounted import AppSettings, StartupFailed
 from oxbridge._oxbridge import AsgiApp, RsgiApp
 
 logger = logging.getLogger("oxbridge")
 
 SPEC = {"version": "3.0", "spec_version": "2.0"}
-
-
-class StartupFailed(RuntimeError):
-    """An application refused to start. The message is one sentence for its operator."""
 
 
 class Lifespan:
@@ -58,6 +56,12 @@ class Lifespan:
         if failure is not None:
             logger.error("The application failed to shut down: %s", failure)
         await self._task
+
+    async def abandon(self) -> None:
+        """Cancel it, where nobody waits for its start any more."""
+        if self._task is not None and not self._task.done():
+            self._task.cancel("the server does not start")
+            await asyncio.wait([self._task], timeout=GRACE)
 
     async def _run(self) -> None:
         scope = {"type": "lifespan", "asgi": dict(SPEC), "state": self.state}
@@ -111,28 +115,18 @@ def task_starter(
     return loop.create_task, None
 
 
-def run_on(app: AsgiApp | RsgiApp, loop: asyncio.AbstractEventLoop) -> set[asyncio.Task[Any]]:
-    """Have an application run on a loop; returns the set of its tasks that wait for something."""
-    tasks: set[asyncio.Task[Any]] = set()
+def run_on(
+    app: AsgiApp | RsgiApp, loop: asyncio.AbstractEventLoop, tasks: set[asyncio.Task[Any]]
+) -> None:
+    """Have an application run on a loop; its tasks that wait for something are in `tasks`."""
     app.run_on(*task_starter(loop), loop.create_future, tasks)
-    return tasks
-
-
-class WebSocketSettings(Protocol):
-    """What of a configuration is about WebSockets."""
-
-    ws_max_size: int
-    ws_max_queue: int
-    ws_ping_interval: float | None
-    ws_ping_timeout: float | None
-    ws_per_message_deflate: bool
 
 
 # What a message is taken for, where a bound is given in messages and kept in bytes.
 MESSAGE = 2048
 
 
-def websockets(config: WebSocketSettings) -> dict[str, Any]:
+def websockets(config: AppSettings) -> dict[str, Any]:
     """Return the options of an application's WebSockets."""
     return {
         "max_size": config.ws_max_size,

@@ -39,6 +39,8 @@ class Life:
     core: Core
     done: threading.Event
     """Set once all has ended, or is no longer waited for."""
+    started = True
+    """Whether requests are answered, or were: from the beginning on."""
 
     def __init__(
         self,
@@ -48,25 +50,31 @@ class Life:
         options: dict[str, object],
         on_max_requests: Callable[[], None] | None = None,
     ) -> None:
-        """Start; raises OSError if an address cannot be listened on."""
-        own = {name: value for name, value in options.items() if name != "shutdown_timeout"}
-        self.core = Core(mux._mux, list(binds), tls, own, on_max_requests)
+        """Start.
+
+        Raises:
+            OSError: An address cannot be listened on.
+            StartupFailed: The application that the mux has mounted refused to start.
+        """
+        self.core = Core(mux._mux, list(binds), tls, options, on_max_requests)
         self.done = threading.Event()
         self.stopping = False
         self._clean = True
         self._deadlines: queue.SimpleQueue[float] = queue.SimpleQueue()
         self._then: Callable[[], None] = _nothing
         self._loop: LoopThread | None = None
-        self.core.start()
-        try:
-            if mux._has_async:
-                # asyncio is imported only by programs that have coroutines.
-                from oxbridge._loop import LoopThread
+        if mux._needs_loop:
+            # asyncio is imported only by programs that have coroutines.
+            from oxbridge._loop import LoopThread
 
-                self._loop = LoopThread(self.core)
+            self._loop = LoopThread(self.core, mux._mounted)
+        try:
+            mux._start(self.core, self._loop.app if self._loop is not None else None)
             threading.Thread(target=self._watch, name="oxbridge-stop", daemon=True).start()
         except BaseException:
             self.core.begin_stop(0)
+            if self._loop is not None:
+                self._loop.close(GRACE)
             raise
         _lives.add(self)
 
@@ -110,12 +118,22 @@ class Life:
                 self._clean = False
                 break
         if self._loop is not None:
-            self._clean = self._loop.close(GRACE) and self._clean
+            self._clean = self._close_loop(deadline) and self._clean
         if not self._clean:
             logger.warning("A handler still runs although its server has stopped")
         _lives.discard(self)
         self.done.set()
         self._then()
+
+    def _close_loop(self, deadline: float) -> bool:
+        """End the loop; the application may take what is left of the time for its shutdown."""
+        loop = self._loop
+        while loop is not None and not loop.close(STEP):
+            while not self._deadlines.empty():
+                deadline = min(deadline, self._deadlines.get())
+            if time.monotonic() >= deadline + GRACE:
+                return False
+        return True
 
     def _finished(self, seconds: float) -> bool:
         """Wait for the connections, and for coroutines whose client left before they ended."""

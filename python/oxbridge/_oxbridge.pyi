@@ -1,15 +1,17 @@
 """The server, written in Rust. Use what `oxbridge` exports; the rest is not for programs."""
 
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Sequence
+from asyncio import AbstractEventLoop, Future, Task
+from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine, Iterator, Sequence
 from datetime import datetime
 from os import PathLike
 from pathlib import Path
-from typing import Any, Literal, final, overload
+from typing import Any, Literal, final, overload, type_check_only
 
 from typing_extensions import disjoint_base
 
 __all__ = [
     "Admin",
+    "AsgiApp",
     "BadBody",
     "BodyTimeout",
     "BodyTooLarge",
@@ -21,12 +23,17 @@ __all__ = [
     "Part",
     "Parts",
     "PatternError",
+    "ProtocolClosed",
+    "ProtocolError",
     "Request",
     "ResponseEnded",
     "ResponseWriter",
+    "RsgiApp",
     "Tls",
     "TlsInfo",
+    "Turns",
     "Values",
+    "WsgiApp",
 ]
 
 class PatternError(ValueError):
@@ -49,6 +56,12 @@ class BodyTimeout(TimeoutError):
 
 class BadBody(ValueError):
     """The request's body is not what it should be. Let through, it is answered 400."""
+
+class ProtocolError(RuntimeError):
+    """An RSGI protocol object was used in a way that its state does not allow."""
+
+class ProtocolClosed(RuntimeError):
+    """The client of an RSGI protocol object has gone, or its WebSocket is closed."""
 
 @final
 class Headers:
@@ -414,6 +427,8 @@ class Mux:
         fn: Callable[[ResponseWriter, Request], object],
         location: str = "unknown",
     ) -> None: ...
+    def mount(self, application: WsgiApp | AsgiApp | RsgiApp) -> None:
+        """Have an application answer whatever no pattern matches, instead of any before it."""
     @property
     def patterns(self) -> list[str]: ...
     def __len__(self, /) -> int: ...
@@ -429,7 +444,12 @@ class Core:
         tls: Tls | None = None,
         options: dict[str, object] | None = None,
         on_max_requests: Callable[[], object] | None = None,
-    ) -> Core: ...
+        *,
+        driven: bool = False,
+    ) -> Core:
+        """Describe a server. `on_max_requests` is called once, from some thread, when the option
+        max_requests has been reached. A `driven` one has no I/O thread of its own: an event loop
+        takes its `turns`."""
     def start(self) -> None:
         """Bind and serve. Raises OSError."""
     def begin_stop(self, timeout: float) -> None:
@@ -451,12 +471,104 @@ class Core:
     @property
     def access_log_dropped(self) -> int:
         """How many lines of the access log were lost, since its sink was too slow or failed."""
-    def async_fd(self) -> int:
-        """A descriptor that can be read while exchanges wait for `take_async`."""
+    def async_fd(self) -> int | None:
+        """A descriptor that can be read while something waits for `take_async`; None if driven."""
     def take_async(
         self,
     ) -> list[tuple[Callable[[ResponseWriter, Request], Any], ResponseWriter, Request]]:
-        """Exchanges for coroutine handlers."""
+        """Exchanges for coroutine handlers; those of an application are started meanwhile."""
+    def run_soon(self, function: Callable[[], object]) -> None:
+        """Have a function called once, where plain handlers run. Does nothing after the end."""
+    def turns(self, fd: int) -> Turns:
+        """Make the calling thread the one that drives the server; a turn also ends when `fd` can be
+        read. Raises OSError, or RuntimeError if it does not run or is not driven."""
+
+@final
+class Turns:
+    """The turns of a driven server, for the thread that made this alone."""
+
+    def take(
+        self, event_loop: AbstractEventLoop, ready: Sequence[object], timeout: float | None
+    ) -> bool:
+        """Serve until the loop has something to do, at most `timeout` seconds; whether the watched
+        descriptor can be read. `ready` is the loop's queue of callbacks."""
+    def stopped(self) -> bool:
+        """Whether the server has come to the end of its stop."""
+
+@final
+class WsgiApp:
+    """A WSGI application, for `Mux.mount`: see `oxbridge._wsgi`."""
+
+    def __new__(
+        cls,
+        handle: Callable[[dict[str, Any], WsgiResponse], object],
+        base: dict[str, Any],
+        root_path: str = "",
+    ) -> WsgiApp:
+        """`handle` calls the application and sends what it gives; each environ begins as `base`."""
+
+@type_check_only
+@final
+class WsgiResponse:
+    """The answer to one request of WSGI: `start_response`, and what sends the blocks."""
+
+    def __call__(
+        self,
+        status: str,
+        headers: list[tuple[str, str]],
+        exc_info: tuple[Any, Any, Any] | None = None,
+        /,
+    ) -> Callable[[bytes], None]:
+        """Set the status and the header fields; return `write`."""
+    def write(self, data: bytes) -> None:
+        """Send a block now. Raises ClientGone."""
+    def block(self, data: bytes) -> None:
+        """Send a block of the application's iterable. Raises ClientGone."""
+    def take(self, result: object) -> bool:
+        """Answer with a list or tuple of blocks; False, and nothing happens, for anything else."""
+    def send_file(self, fd: int, offset: int, length: int) -> None:
+        """Send part of an open file. Raises OSError, ClientGone."""
+    @property
+    def content_length(self) -> int | None:
+        """The Content-Length that the application set."""
+    def finish(self) -> None:
+        """End the answer."""
+
+@final
+class AsgiApp:
+    """An ASGI application, for `Mux.mount`."""
+
+    def __new__(
+        cls,
+        application: Callable[..., Any],
+        state: dict[str, Any] | None,
+        root_path: str = "",
+        websockets: dict[str, Any] | None = None,
+    ) -> AsgiApp:
+        """Each request gets a copy of `state`, which lifespan left; None without a lifespan."""
+    def run_on(
+        self,
+        start: Callable[[Coroutine[Any, Any, Any]], Task[Any]],
+        create_future: Callable[[], Future[Any]],
+        alive: set[Task[Any]],
+    ) -> None:
+        """Tell, once, which loop it runs on: what makes tasks and futures of it, and the set that
+        holds the tasks that wait. Raises RuntimeError if it runs on one already."""
+
+@final
+class RsgiApp:
+    """An RSGI application, for `Mux.mount`."""
+
+    def __new__(
+        cls, application: Callable[..., Any], websockets: dict[str, Any] | None = None
+    ) -> RsgiApp: ...
+    def run_on(
+        self,
+        start: Callable[[Coroutine[Any, Any, Any]], Task[Any]],
+        create_future: Callable[[], Future[Any]],
+        alive: set[Task[Any]],
+    ) -> None:
+        """As for `AsgiApp`."""
 
 @final
 class Metrics:

@@ -3,12 +3,17 @@
 from __future__ import annotations
 
 import asyncio
+import logging
 from collections.abc import Callable
 from typing import Any
 
+from oxbridge._mounted import StartupFailed
+
+logger = logging.getLogger("oxbridge")
+
 
 class RsgiLife:
-    """The life of one application: its optional `__rsgi_init__` and `__rsgi_del__`, given the loop."""
+    """The life of one application: its `__rsgi_init__` and `__rsgi_del__`, where it has them."""
 
     def __init__(self, target: Any, loop: asyncio.AbstractEventLoop) -> None:
         self._target = target
@@ -21,13 +26,32 @@ class RsgiLife:
         return application
 
     def begin(self) -> None:
-        """Call `__rsgi_init__`, which may run the loop; its exception goes to who starts the server."""
+        """Call `__rsgi_init__`, which may run the loop if that does not run yet.
+
+        Raises:
+            StartupFailed: It raised something, which is the cause.
+        """
         begin = getattr(self._target, "__rsgi_init__", None)
         if begin is not None:
-            begin(self._loop)
+            try:
+                begin(self._loop)
+            except Exception as error:
+                said = f"{type(error).__name__}: {error}".rstrip(": ")
+                raise StartupFailed(f"the application failed to start: {said}") from error
 
     def end(self) -> None:
-        """Call `__rsgi_del__`, which may run the loop."""
+        """Call `__rsgi_del__`, which may run the loop if that does not; what it raises is logged."""
         end = getattr(self._target, "__rsgi_del__", None)
         if end is not None:
-            end(self._loop)
+            try:
+                end(self._loop)
+            except Exception:
+                logger.exception("The application failed to shut down")
+
+    async def startup(self) -> None:
+        """Begin, on a loop that runs."""
+        self.begin()
+
+    async def shutdown(self) -> None:
+        """End, on a loop that runs."""
+        self.end()

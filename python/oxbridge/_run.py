@@ -8,6 +8,7 @@ import threading
 from collections.abc import Iterable
 from typing import Unpack
 
+from oxbridge._addresses import places
 from oxbridge._oxbridge import Core, Tls
 from oxbridge._signals import StopSignals
 from oxbridge.mux import Mux
@@ -50,7 +51,7 @@ def run(
         TypeError: An option is unknown or of a wrong type.
         ValueError: A value is out of range.
     """
-    server = Server(mux, host=host, port=port, bind=bind, tls=tls, **options)
+    server = Server(mux=mux, host=host, port=port, bind=bind, tls=tls, **options)
     life = server._start()
     _running.add(server)
     try:
@@ -82,23 +83,9 @@ def shutdown(timeout: float | None = None) -> None:
 
 def _announce(core: Core, banner: bool) -> None:
     """Say where the server listens: to the log, or else to standard error."""
-    said = f"Serving on {', '.join(_places(core))}"
+    said = f"Serving on {', '.join(places(core))}"
     logger.info(said)
     # There is no standard error under pythonw and some service supervisors.
     if banner and not logger.hasHandlers() and sys.stderr is not None:
         sys.stderr.write(f"{said}\n")
         sys.stderr.flush()
-
-
-def _places(core: Core) -> list[str]:
-    """Every address in a form that can be tried."""
-    addresses = core.addresses
-    # None without a TCP address, and then no scheme is asked for.
-    scheme = (core.url or "").partition(":")[0]
-    places = [a if a.startswith("unix:") else f"{scheme}://{a}" for a in addresses]
-    for number, address in enumerate(addresses):
-        # Nobody can connect to "every interface": the URL has the loopback address in its stead.
-        if address.startswith(("0.0.0.0:", "[::]:")):
-            loopback = f"{scheme}://127.0.0.1:{address.rpartition(':')[2]}"
-            places[number] = f"{loopback} (and every other interface)"
-    return places

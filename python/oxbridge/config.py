@@ -43,7 +43,7 @@ class Config:
         TypeError: There is no such option.
     """
 
-    app: Any = None
+    app: Any = dataclasses.field(default=None, kw_only=False)
     """The application, or where it is: "module:attribute". Only the latter goes to workers."""
 
     interface: str = _of("interface")

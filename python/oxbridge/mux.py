@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import inspect
 import sys
+import threading
 from collections.abc import Callable
-from typing import TypeVar, overload
+from typing import Any, TypeVar, overload
 
-from oxbridge import _oxbridge
-from oxbridge._oxbridge import Request, ResponseWriter
+from oxbridge import _mounted, _oxbridge
+from oxbridge._mounted import AppSettings, DefaultSettings, Mounted
+from oxbridge._oxbridge import AsgiApp, Core, Request, ResponseWriter, RsgiApp
 
 Handler = Callable[[ResponseWriter, Request], object]
 """A function or coroutine function of the response and the request. Its result is ignored."""
@@ -32,6 +34,9 @@ class Mux:
         self._mux = _oxbridge.Mux()
         # Whether some handler is a coroutine function: only then does a server need an event loop.
         self._has_async = False
+        self._mounted: Mounted | None = None
+        # An application is made anew for each server: it runs on that server's event loop.
+        self._starting = threading.Lock()
 
     @property
     def patterns(self) -> list[str]:
@@ -93,6 +98,59 @@ class Mux:
             self._has_async = True
         else:
             self._mux.handle(pattern, fn, blocking, location)
+
+    def mount(
+        self, app: Any, *, interface: str = "auto", root_path: str = "", lifespan: str = "auto"
+    ) -> None:
+        """Have an application answer every request that no pattern matches.
+
+        The application gets methods and paths as the client sent them; the server itself then
+        answers no 404 and no 405, and redirects nothing. A WSGI application runs on the worker
+        threads, an ASGI or RSGI application on the server's event loop, where it starts before the
+        server does (lifespan, `__rsgi_init__`) and ends after it. Each server that serves the mux
+        starts and ends it once.
+
+        Args:
+            app: A WSGI, ASGI or RSGI application.
+            interface: "asgi", "asgi2", "asgi3", "wsgi" or "rsgi", where it does not show.
+            root_path: What the path of the application begins with, as a proxy in front sees it.
+            lifespan: For ASGI: "on" has a server fail to start if the application does not know
+                lifespan, "off" does not ask it.
+
+        Raises:
+            RuntimeError: The mux has an application already.
+            TypeError: It is no application, or does not show of which kind.
+            ValueError: There is no such interface or mode of lifespan.
+        """
+        if lifespan not in ("auto", "on", "off"):
+            raise ValueError(f"lifespan must be 'auto', 'on' or 'off', not {lifespan!r}")
+        if root_path and not root_path.startswith("/"):
+            raise ValueError(f"root_path must begin with a slash, not {root_path!r}")
+        self._mount(app, interface, DefaultSettings(root_path=root_path, lifespan=lifespan))
+
+    def _mount(self, app: Any, interface: str, settings: AppSettings) -> None:
+        found = _mounted.read(app, interface, settings)
+        if self._mounted is not None:
+            raise RuntimeError(f"the mux has an application already: {self._mounted.app!r}")
+        self._mounted = found
+
+    @property
+    def _needs_loop(self) -> bool:
+        """Whether a server of it needs an event loop."""
+        return self._has_async or (self._mounted is not None and self._mounted.on_loop)
+
+    def _start(self, core: Core, app: AsgiApp | RsgiApp | None) -> None:
+        """Start a server that was made of this mux, with the application as it runs on its loop.
+
+        Raises:
+            OSError: An address cannot be listened on.
+        """
+        with self._starting:
+            if app is not None:
+                self._mux.mount(app)
+            elif self._mounted is not None:
+                self._mux.mount(self._mounted.for_threads())
+            core.start()
 
 
 default_mux = Mux()

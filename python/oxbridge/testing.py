@@ -1,12 +1,14 @@
-r"""Serving a mux or a single handler on a free port, for the length of a test.
+r"""Serving an application, a mux or a single handler on a free port, for the length of a test.
 
-Everything is real: sockets, threads, the server. A test reads
+Everything is real: sockets, threads, the server, and the lifespan of an application. A test reads
 
     from oxbridge.testing import serve
 
     def test_hello():
-        with serve(hello) as client:
+        with serve(app) as client:
             assert client.get("/").text == "Hello, world.\n"
+
+With pytest, the fixture `oxbridge_server` does the same: see `oxbridge.pytest_plugin`.
 """
 
 from __future__ import annotations
@@ -21,8 +23,8 @@ from email.message import Message
 from typing import Any, Unpack
 from urllib.parse import urlsplit
 
+from oxbridge._mounted import is_handler
 from oxbridge._oxbridge import Tls
-from oxbridge.mux import Handler, Mux
 from oxbridge.options import Options
 from oxbridge.server import Server
 
@@ -102,8 +104,9 @@ class Client:
 
 @contextlib.contextmanager
 def serve(
-    target: Mux | Handler | None = None,
+    target: Any = None,
     *,
+    interface: str = "auto",
     host: str = "127.0.0.1",
     port: int | str = 0,
     bind: str | Iterable[str] | None = None,
@@ -112,18 +115,27 @@ def serve(
 ) -> Iterator[Client]:
     """Serve on a free port, in this process, while the `with` block runs.
 
+    An application starts before the block (ASGI's lifespan, RSGI's `__rsgi_init__`) and has ended
+    after it. It runs on threads of the server's, ASGI and RSGI on an event loop in one of them.
+
     Args:
-        target: A mux; or a handler, which then answers every path; else `default_mux`.
+        target: A WSGI, ASGI or RSGI application; a mux; a handler, which then answers every path;
+            a `Config`; else `default_mux`. A plain function of two parameters is taken for a
+            handler unless their names are those of WSGI, such as `environ`.
+        interface: What the target is, where it does not show: "asgi", "asgi2", "asgi3", "wsgi",
+            "rsgi", "mux" for a handler.
         host: As for `Server`.
         port: As for `Server`.
         bind: As for `Server`.
         tls: As for `Server`.
         **options: As for `Server`.
+
+    Raises:
+        StartupFailed: The application failed to start.
     """
-    if target is None or isinstance(target, Mux):
-        mux = target
-    else:
-        mux = Mux()
-        mux.handle("/", target)
-    with Server(mux, host=host, port=port, bind=bind, tls=tls, **options) as server:
+    if interface == "auto" and is_handler(target):
+        interface = "mux"
+    with Server(
+        target, interface=interface, host=host, port=port, bind=bind, tls=tls, **options
+    ) as server:
         yield Client(server)

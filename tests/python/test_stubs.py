@@ -63,7 +63,9 @@ PROGRAM = """
 from typing import assert_type
 
 from oxbridge import Handler, Headers, Mux, Request, ResponseWriter, Server, Values
-from oxbridge import route, run, shutdown
+from oxbridge import Config, Metrics, route, run, shutdown
+from oxbridge.pytest_plugin import OxbridgeServer
+from oxbridge.rsgi import HTTPProtocol, Scope, WebsocketMessageType, WebsocketProtocol
 from oxbridge.testing import serve
 
 
@@ -101,6 +103,43 @@ with Server(mux, threads=5, max_body=None) as server:
     assert_type(server.port, int)
 with serve(plain, keep_alive_timeout=1) as client:
     assert_type(client.get("/").status, int)
+async def embedded() -> None:
+    server = Server(Config("main:app", port=0))
+    await server.serve(handle_signals=True)
+    async with Server(
+        mux,
+        compression={"min_size": 100},
+        static={"/static": "public"},
+        access_log={"format": "json"},
+        headers=[("a", "b")],
+        metrics=Metrics(),
+    ) as server:
+        assert_type(server.started, bool)
+
+
+async def rsgi(scope: Scope, protocol: WebsocketProtocol) -> None:
+    assert_type(scope.headers.get("host"), str | None)
+    transport = await protocol.accept()
+    message = await transport.receive()
+    if message.kind == WebsocketMessageType.string:
+        await transport.send_str(str(message.data))
+
+
+async def answered(scope: Scope, protocol: HTTPProtocol) -> None:
+    assert_type(await protocol(), bytes)
+    async for piece in protocol:
+        assert_type(piece, bytes)
+    stream = protocol.response_stream(200, [("a", "b")])
+    await stream.send_bytes(b"x")
+
+
+mux.mount(rsgi, interface="rsgi")
+
+
+def test_it(oxbridge_server: OxbridgeServer) -> None:
+    assert_type(oxbridge_server(mux, threads=1).get("/").text, str)
+
+
 run(port="5000", mux=mux, bind=["unix:/x"], shutdown_timeout=1.5)
 shutdown(1)
 """

@@ -23,6 +23,7 @@ _LABELS = {"asgi": "ASGI", "wsgi": "WSGI", "rsgi": "RSGI", "mux": "handlers"}
 _WSGI_HOMES = {"werkzeug", "wsgiref", "webob"}
 
 _ENVIRON = {"environ", "env", "environment", "_environ", "wsgi_environ"}
+_START_RESPONSE = {"start_response", "start", "_start_response"}
 _SCOPE = {"scope", "_scope"}
 _PROTOCOL = {"protocol", "proto", "p"}
 _RESPONSE = {"w", "rw", "writer", "response"}
@@ -104,6 +105,14 @@ def detect(app: Any) -> Literal["asgi", "asgi2", "wsgi", "rsgi", "mux"] | None:
     if shape.least == 3:
         return "asgi"
     return "wsgi" if shape.fits(2) else None
+
+
+def names_wsgi(app: object) -> bool:
+    """Whether its parameters are called as those of a WSGI application usually are."""
+    shape = _shape(app)
+    return shape is not None and (
+        shape.named(_ENVIRON) or (len(shape.names) == 2 and shape.names[1] in _START_RESPONSE)
+    )
 
 
 class Asgi2:

@@ -1,0 +1,165 @@
+"""What of a server runs on an event loop: coroutine handlers, and an ASGI or RSGI application."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import sys
+import time
+from collections.abc import Callable, Coroutine
+from typing import Any
+
+from oxbridge._asgi import Lifespan, run_on, websockets
+from oxbridge._life import GRACE, STEP
+from oxbridge._mounted import Mounted
+from oxbridge._oxbridge import (
+    AsgiApp,
+    BadBody,
+    BodyTimeout,
+    BodyTooLarge,
+    ClientGone,
+    Core,
+    Request,
+    ResponseWriter,
+    RsgiApp,
+)
+from oxbridge._rsgi import RsgiLife
+
+logger = logging.getLogger("oxbridge")
+
+
+class OnLoop:
+    """One server's coroutines on one loop: their start, their tasks, their end.
+
+    It belongs to the loop that `startup` runs on, and is used by that loop's thread only.
+    """
+
+    app: AsgiApp | RsgiApp | None = None
+    """The application as the server calls it, once it has started; None if there is none."""
+
+    def __init__(self, mounted: Mounted | None) -> None:
+        """Take the application, if there is one and it runs on a loop."""
+        self.tasks: set[asyncio.Task[Any]] = set()
+        """Tasks that wait for something."""
+        self._mounted = mounted if mounted is not None and mounted.on_loop else None
+        self._life: Lifespan | RsgiLife | None = None
+
+    async def startup(self) -> None:
+        """Start the application; it is then ready for requests.
+
+        Raises:
+            StartupFailed: It refused.
+        """
+        if self._mounted is None:
+            return
+        loop = asyncio.get_running_loop()
+        app, settings = self._mounted.app, self._mounted.settings
+        if self._mounted.interface == "asgi":
+            lifespan = Lifespan(app, settings.lifespan)
+            self._life = lifespan
+            try:
+                await lifespan.startup()
+            except BaseException:
+                await lifespan.abandon()
+                raise
+            self.app = AsgiApp(app, lifespan.state, settings.root_path, websockets(settings))
+        else:
+            life = RsgiLife(app, loop)
+            await life.startup()
+            self._life = life
+            self.app = RsgiApp(life.application, websockets(settings))
+        run_on(self.app, loop, self.tasks)
+
+    def take(self, core: Core) -> None:
+        """Start all exchanges that wait, those of the application and those of handlers."""
+        for fn, w, req in core.take_async():
+            task = _start(asyncio.get_running_loop(), _handle(fn, w, req))
+            if not task.done():
+                self.tasks.add(task)
+                task.add_done_callback(self.tasks.discard)
+
+    def cancel(self) -> None:
+        """Cancel every task, as at the end of a drain."""
+        for task in list(self.tasks):
+            task.cancel("the server stops")
+
+    async def idle(self, seconds: float) -> bool:
+        """Wait until no task runs; False if one still does after that time."""
+        if self.tasks:
+            await asyncio.wait(self.tasks, timeout=seconds)
+        return not self.tasks
+
+    async def finish(self, deadline: float, shortened: Callable[[float], float]) -> bool:
+        """Wait for tasks whose clients have their answers or are gone; cancel them after that time.
+
+        Args:
+            deadline: On the monotonic clock.
+            shortened: Gives the deadline as it is now.
+
+        Returns:
+            False if a task goes on although it was cancelled.
+        """
+        while self.tasks and time.monotonic() < deadline:
+            await self.idle(min(STEP, max(deadline - time.monotonic(), 0)))
+            deadline = shortened(deadline)
+        self.cancel()
+        return await self.idle(GRACE)
+
+    async def shutdown(self) -> None:
+        """Tell the application that the server ends, and wait until it has taken note."""
+        if self._life is not None:
+            await self._life.shutdown()
+
+
+async def _handle(
+    fn: Callable[[ResponseWriter, Request], Any], w: ResponseWriter, req: Request
+) -> None:
+    """Run one handler and see to it that its exchange ends, whatever becomes of it."""
+    try:
+        await fn(w, req)
+        w.finish()
+    except asyncio.CancelledError:
+        w.fail(503)
+        # A handler may also end like this by itself, having awaited something that was cancelled.
+        if _is_cancelled():
+            raise
+        logger.exception("A handler of %r awaited something that was cancelled", req.pattern)
+    except GeneratorExit:
+        # The interpreter takes the coroutine away; nothing may be awaited or logged from here.
+        w.fail(503)
+        raise
+    except ClientGone:
+        logger.debug("A client left before %r had answered", req.pattern)
+        w.fail(500)
+    except BodyTooLarge:
+        w.fail(413)
+    except BadBody:
+        w.fail(400)
+    except BodyTimeout:
+        w.fail(408)
+    except OSError as error:
+        # What `serve_file` raises knows its answer.
+        status = getattr(error, "_oxbridge_status", 500)
+        if status == 500:
+            logger.exception("The handler of %r failed on %s %s", req.pattern, req.method, req.path)
+        w.fail(status)
+    except BaseException:
+        # SystemExit and KeyboardInterrupt too: a handler does not end the server.
+        logger.exception("The handler of %r failed on %s %s", req.pattern, req.method, req.path)
+        w.fail(500)
+
+
+def _is_cancelled() -> bool:
+    task = asyncio.current_task()
+    return task is not None and task.cancelling() > 0
+
+
+if sys.version_info >= (3, 12):
+    # Stepped at once: a handler that waits for nothing has answered when this returns.
+    _start = asyncio.eager_task_factory
+else:
+
+    def _start(
+        loop: asyncio.AbstractEventLoop, coro: Coroutine[Any, Any, None]
+    ) -> asyncio.Task[None]:
+        return loop.create_task(coro)
