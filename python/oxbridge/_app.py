@@ -1,4 +1,4 @@
-"""One application served in this process: what a worker does, and `oxbridge serve` without workers."""
+"""One application served in this process: by a worker, and by `oxbridge serve` without workers."""
 
 from __future__ import annotations
 
@@ -11,44 +11,25 @@ import socket
 import threading
 import time
 from collections.abc import Callable, Iterator
-from typing import Any, Protocol
+from typing import TYPE_CHECKING, Any
 
 from oxbridge._asgi import Lifespan, StartupFailed, run_on, websockets
 from oxbridge._life import GRACE, STEP, Life
-from oxbridge._oxbridge import AsgiApp, Core, RsgiApp, Tls
+from oxbridge._oxbridge import AsgiApp, Core, Metrics, RsgiApp
 from oxbridge._rsgi import RsgiLife
 from oxbridge._wsgi import wsgi_app
 from oxbridge.eventloop import ReactorSelector, WakeOnSignal, new_event_loop
 from oxbridge.mux import Mux
 
-__all__ = ["AppServer", "Settings", "StartupFailed"]
+if TYPE_CHECKING:
+    from oxbridge.config import Config
+
+__all__ = ["AppServer", "StartupFailed"]
 
 logger = logging.getLogger("oxbridge")
 
 # How often a worker shows that it makes progress, in seconds.
 BEAT = 1.0
-
-
-class Settings(Protocol):
-    """What of a configuration an application's server looks at."""
-
-    root_path: str
-    lifespan: str
-    loop: str
-    workers: int
-    ws_max_size: int
-    ws_max_queue: int
-    ws_ping_interval: float | None
-    ws_ping_timeout: float | None
-    ws_per_message_deflate: bool
-
-    def core_options(self) -> dict[str, Any]:
-        """Options of the extension module's `Core`."""
-        ...
-
-    def tls(self) -> Tls | None:
-        """Certificates, if there are any."""
-        ...
 
 
 class AppServer:
@@ -65,7 +46,10 @@ class AppServer:
     """Called about once a second from where requests are handled: on the event loop, or on a
     thread that runs handlers. It stops when those are stuck."""
 
-    def __init__(self, config: Settings, app: Any, interface: str, binds: list[str]) -> None:
+    metrics: Metrics | dict[str, int] | None = None
+    """Where it counts, if anywhere: in this process, or `{"fd": …, "slot": …}` of shared memory."""
+
+    def __init__(self, config: Config, app: Any, interface: str, binds: list[str]) -> None:
         self._config = config
         self._app = app
         self._interface = interface
@@ -89,8 +73,12 @@ class AppServer:
         ready = on_ready or _ignore
         if self._interface in ("asgi", "rsgi"):
             uses_reactor = self._config.loop in ("auto", "asyncio")
-            with asyncio.Runner(loop_factory=_loop_factory(self._config.loop)) as runner:
-                runner.run(self._serve(ready, uses_reactor=uses_reactor))
+            # What cannot be listened on is known before the application starts.
+            with (
+                self._listening() as (binds, leave),
+                asyncio.Runner(loop_factory=_loop_factory(self._config.loop)) as runner,
+            ):
+                runner.run(self._serve(ready, binds, leave, uses_reactor=uses_reactor))
         elif self._interface in ("wsgi", "mux"):
             self._serve_threads(ready)
         else:
@@ -129,9 +117,10 @@ class AppServer:
             )
         else:
             mux = self._app
-        options = self._config.core_options()
-        with _woken() as (wait, wake):
-            life = Life(mux, self._binds, self._config.tls(), options, self.on_max_requests)
+        with _woken() as (wait, wake), self._listening() as (binds, leave):
+            tls, options = self._config.tls(), self._options()
+            life = Life(mux, binds, tls, options, self.on_max_requests)
+            leave()
             self._core = life.core
             self._wake = wake
             life.when_done(wake)
@@ -151,9 +140,33 @@ class AppServer:
         if self.heartbeat is not None:
             core.run_soon(self.heartbeat)
 
+    def _options(self) -> dict[str, Any]:
+        options = self._config.core_options()
+        if self.metrics is not None:
+            options["metrics"] = self.metrics
+        return options
+
+    @contextlib.contextmanager
+    def _listening(self) -> Iterator[tuple[list[str], Callable[[], None]]]:
+        """Give the sockets, and what closes them here once the server has its own hold on them."""
+        if all(bind.startswith("fd:") for bind in self._binds):
+            yield self._binds, _nothing
+            return
+        from oxbridge._supervisor.sockets import Listening
+
+        with Listening(self._binds, self._config.backlog, self._config.uds_mode) as listening:
+            yield [f"fd:{number}" for number in listening.descriptors], listening.leave
+
     # An event loop
 
-    async def _serve(self, ready: Callable[[list[str]], None], *, uses_reactor: bool) -> None:
+    async def _serve(
+        self,
+        ready: Callable[[list[str]], None],
+        binds: list[str],
+        leave: Callable[[], None],
+        *,
+        uses_reactor: bool,
+    ) -> None:
         loop = asyncio.get_running_loop()
         life: Lifespan | RsgiLife
         app: AsgiApp | RsgiApp
@@ -170,13 +183,14 @@ class AppServer:
         mux._mux.mount(app)
         core = Core(
             mux._mux,
-            self._binds,
+            binds,
             self._config.tls(),
-            self._config.core_options(),
+            self._options(),
             self.on_max_requests,
             driven=uses_reactor,
         )
         core.start()
+        leave()
         self._core = core
         ordered = asyncio.Event()
         self._wake = lambda: _call_soon(loop, ordered.set)
@@ -263,7 +277,7 @@ class _Crew:
 async def _finish(
     tasks: set[asyncio.Task[Any]], deadline: float, shortened: Callable[[float], float]
 ) -> None:
-    """Wait for tasks whose clients have their answers or are gone; cancel them after the deadline."""
+    """Wait for tasks whose clients have their answers or are gone; cancel them at the deadline."""
     while tasks and time.monotonic() < deadline:
         await asyncio.wait(tasks, timeout=min(STEP, max(deadline - time.monotonic(), 0)))
         deadline = shortened(deadline)
@@ -296,9 +310,7 @@ def _woken() -> Iterator[tuple[Callable[[float], None], Callable[[], None]]]:
     reading, writing = socket.socketpair()
     writing.setblocking(False)
     in_main = threading.current_thread() is threading.main_thread()
-    before = (
-        signal.set_wakeup_fd(writing.fileno(), warn_on_full_buffer=False) if in_main else -1
-    )
+    before = signal.set_wakeup_fd(writing.fileno(), warn_on_full_buffer=False) if in_main else -1
 
     def wait(seconds: float) -> None:
         reading.settimeout(seconds)

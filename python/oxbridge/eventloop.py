@@ -60,9 +60,7 @@ class ReactorSelector(_Selector):
         """Take no turns any more."""
         self._turns = None
 
-    def select(
-        self, timeout: float | None = None
-    ) -> list[tuple[selectors.SelectorKey, int]]:
+    def select(self, timeout: float | None = None) -> list[tuple[selectors.SelectorKey, int]]:
         """Wait until a registered file is ready, or `timeout` seconds; serve meanwhile."""
         turns = self._turns
         if turns is None:

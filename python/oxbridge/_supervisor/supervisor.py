@@ -74,8 +74,7 @@ class Supervisor:
                 worker.process.wait()
         if pool.failure is not None:
             logger.error("%s", pool.failure)
-            return 1
-        return 0
+        return pool.exit_code
 
     def _patience(self) -> float:
         now = time.monotonic()
