@@ -11,6 +11,7 @@ import socket
 import threading
 import time
 from collections.abc import Callable, Iterator
+from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 from oxbridge._asgi import Lifespan, StartupFailed, run_on, websockets
@@ -291,9 +292,8 @@ def _loop_factory(name: str) -> Callable[[], asyncio.AbstractEventLoop]:
     if name in ("auto", "asyncio"):
         return new_event_loop
     if name == "uvloop":
-        import uvloop
-
-        factory: Callable[[], asyncio.AbstractEventLoop] = uvloop.new_event_loop
+        factory: Callable[[], asyncio.AbstractEventLoop]
+        factory = import_module("uvloop").new_event_loop
         return factory
     raise ValueError(f"unknown event loop {name!r}; wanted auto, asyncio or uvloop")
 
