@@ -259,9 +259,10 @@ class _Crew:
     def __init__(self, core: Core, loop: asyncio.AbstractEventLoop) -> None:
         self._core = core
         self._loop = loop
-        self._fd = core.async_fd()
-        assert self._fd is not None, "a server that is not driven has a descriptor"
-        loop.add_reader(self._fd, core.take_async)
+        # None is that of a driven server.
+        self._fd: int | None = core.async_fd()
+        if self._fd is not None:
+            loop.add_reader(self._fd, core.take_async)
 
     async def drained(self, deadline: float, shortened: Callable[[float], float]) -> None:
         """Wait until the server has stopped, which it has soon after the deadline."""

@@ -170,10 +170,12 @@ def failure(error: Exception) -> tuple[str, str | None]:
         if not isinstance(error.__cause__, Exception):
             return said, None
         told = error.__cause__
-    elif not isinstance(error, OSError):
-        said = f"{type(error).__name__}: {said}" if said else type(error).__name__
     report = traceback.TracebackException.from_exception(told)
     report.stack = _applications_part(report.stack)
+    # The server's own: an address, a certificate or a value that it refuses.
+    ours = isinstance(error, OSError) or (type(error) is ValueError and not report.stack)
+    if not ours and told is error:
+        said = f"{type(error).__name__}: {said}" if said else type(error).__name__
     if not report.stack and not isinstance(told, SyntaxError):
         return said, None
     return said, "".join(report.format())

@@ -3,9 +3,9 @@
     loop = oxbridge.eventloop.new_event_loop()
 
 gives asyncio's own selector event loop, with everything that runs on it, over a `ReactorSelector`.
-Without a server the selector is the system's own; `ReactorSelector.serve` gives it one. From then on,
-while asyncio has nothing to do, its `select` drives the server's sockets and starts the handlers of
-requests on the spot: no second thread, no wake-up from one to the other.
+Without a server the selector is the system's own; `ReactorSelector.serve` gives it one. From then
+on, while asyncio has nothing to do, its `select` drives the server's sockets and starts the handlers
+of requests on the spot: no second thread, no wake-up from one to the other.
 """
 
 from __future__ import annotations
@@ -46,7 +46,7 @@ class ReactorSelector(_Selector):
     def serve(
         self, core: Core, loop: asyncio.AbstractEventLoop, stopped: Callable[[], None]
     ) -> None:
-        """Take the turns of a driven server from now on, on the calling thread, which is the loop's.
+        """Take the turns of a driven server from now on. The calling thread is the loop's.
 
         `stopped` is called on the loop once the server has come to the end of its stop.
         """

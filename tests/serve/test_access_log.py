@@ -1,4 +1,4 @@
-"""The access log: its formats, where it goes, and that it goes on in a new file after a rotation."""
+"""The access log: its formats, where it goes, and that it goes on in a new file once renamed."""
 
 from __future__ import annotations
 

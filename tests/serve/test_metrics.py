@@ -74,9 +74,7 @@ def total(url: str, name: str = REQUESTS) -> float:
     status, page = asked(url, "/metrics")
     assert status == 200
     families = list(text_string_to_metric_families(page))
-    found = [
-        sample.value for each in families for sample in each.samples if sample.name == name
-    ]
+    found = [sample.value for each in families for sample in each.samples if sample.name == name]
     assert found, page
     return sum(found)
 

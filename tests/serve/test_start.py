@@ -153,6 +153,8 @@ class StartupFailed(RuntimeError):
          "cannot listen on 127.0.0.1:80: address already in use; another program listens there"),
         (OSError(errno.EACCES, "cannot listen on 127.0.0.1:80: permission denied"), 1,
          "cannot listen on 127.0.0.1:80: permission denied; ports below 1024 need root"),
+        (OSError(errno.EACCES, "cannot listen on a:80: permission denied (ports below 1024 need it)"),
+         1, "cannot listen on a:80: permission denied (ports below 1024 need it)\n"),
         (OSError(errno.EACCES, "cannot listen on unix:/a: permission denied"), 1,
          "cannot listen on unix:/a: permission denied\n"),
         (OSError("cannot listen on nohost:1: no address found"), 1, "cannot listen on nohost:1"),

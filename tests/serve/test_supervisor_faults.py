@@ -77,15 +77,16 @@ def test_a_worker_that_hangs_shows_where_and_is_replaced(serve: Serve, directory
 
 @pytest.mark.parametrize(
     ("app", "shown"),
-    [("app:asgi", r'File ".*app.py", line \d+ in asgi'), ("app:wsgi", r'app.py", line \d+ in wsgi')],
+    [
+        ("app:asgi", r'File ".*app.py", line \d+ in asgi'),
+        ("app:wsgi", r'app.py", line \d+ in wsgi'),
+    ],
 )
 def test_applications_that_hang_are_replaced(
     serve: Serve, directory: Path, app: str, shown: str
 ) -> None:
     """An event loop that is blocked, and threads that all wait for ever."""
-    served = start(
-        serve, directory, app=app, workers=1, threads=2, timeout_worker_healthcheck=2.5
-    )
+    served = start(serve, directory, app=app, workers=1, threads=2, timeout_worker_healthcheck=2.5)
     (victim,) = workers(served)
     hanging = [connect(served.url) for _ in range(2)]
     for each in hanging:

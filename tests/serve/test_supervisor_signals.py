@@ -11,7 +11,6 @@ from pathlib import Path
 
 import pytest
 from supervised import (
-    APP,
     BOUND,
     Load,
     Slow,
@@ -149,7 +148,9 @@ def test_code_that_does_not_start_leaves_the_old_workers(serve: Serve, directory
     before = workers(served)
     write_app(directory, 'raise LookupError("no such table")')
     send(served, signal.SIGHUP)
-    served.wait_for_line("Reloading was given up, the old workers serve on: .* its own code raised LookupError")
+    served.wait_for_line(
+        "Reloading was given up, the old workers serve on: .* its own code raised LookupError"
+    )
     until(lambda: workers(served) == before, "the failed worker is gone")
     assert get(served.url).split()[1] == "one"
     write_app(directory, version="two")

@@ -11,7 +11,7 @@ import sys
 from pathlib import Path
 
 import pytest
-from supervised import BOUND, command, count, fails, get, start, until, write_app
+from supervised import BOUND, command, count, fails, get, start, write_app
 
 from oxbridge._supervisor.pidfile import PidFile
 from serving import Serve
@@ -48,7 +48,9 @@ def test_an_application_that_fails_to_start_ends_it_all(
     write_app(directory, source)
     written = fails(directory, workers=3)
     # The sentence once; a traceback ends with it too.
-    assert len(re.findall(f"^(?:ERROR: *)?{re.escape(said)}", written, re.M)) in (1, 1 + shown), written
+    assert len(re.findall(f"^(?:ERROR: *)?{re.escape(said)}", written, re.M)) in (1, 1 + shown), (
+        written
+    )
     assert written.count("Traceback") <= shown
     assert "oxbridge/_" not in written, "frames that are not the application's"
     assert "<frozen importlib" not in written
@@ -109,7 +111,9 @@ def test_a_port_in_use_is_one_sentence(directory: Path) -> None:
 
 def test_several_addresses_and_a_socket_file(serve: Serve, directory: Path) -> None:
     served = start(serve, directory, bind=["127.0.0.1:0", "unix:app.sock", "127.0.0.1:0"])
-    line = served.wait_for_line(r"Serving app:mux \(handlers\) on (\S+) and (\S+) and (\S+) \(2 workers")
+    line = served.wait_for_line(
+        r"Serving app:mux \(handlers\) on (\S+) and (\S+) and (\S+) \(2 workers"
+    )
     first, path, second = line.groups()
     assert path == "unix:app.sock"
     assert get(first)
