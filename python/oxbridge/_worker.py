@@ -117,6 +117,9 @@ class _Worker:
     # What the supervisor is told
 
     def _on_ready(self, addresses: list[str]) -> None:
+        # The server has its own hold on the sockets, which ends when it stops to accept.
+        for bind in self._start["binds"]:  # type: ignore[attr-defined]
+            os.close(int(bind.removeprefix("fd:")))
         served = self._served
         self._channel.send(
             ready=addresses, name=served and served.name, interface=served and served.interface

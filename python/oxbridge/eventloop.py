@@ -4,8 +4,8 @@
 
 gives asyncio's own selector event loop, with everything that runs on it, over a `ReactorSelector`.
 Without a server the selector is the system's own; `ReactorSelector.serve` gives it one. From then
-on, while asyncio has nothing to do, its `select` drives the server's sockets and starts the handlers
-of requests on the spot: no second thread, no wake-up from one to the other.
+on, while asyncio has nothing to do, its `select` drives the server's sockets and starts the
+handlers of requests on the spot: no second thread, no wake-up from one to the other.
 """
 
 from __future__ import annotations

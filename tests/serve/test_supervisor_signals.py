@@ -66,10 +66,10 @@ def test_requests_finish_before_the_end(
     slow, pids = Slow(served, directory), workers(served)
     send(served, number)
     until(lambda: len(workers(served)) == 1, "the worker without a request has ended")
+    until_refused(served.url)
     slow.finish()
     assert served.wait() == 0
     assert not any(map(alive, pids))
-    until_refused(served.url)
 
 
 def test_the_deadline_cuts_what_does_not_finish(serve: Serve, directory: Path) -> None:

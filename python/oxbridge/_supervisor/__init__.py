@@ -82,4 +82,4 @@ def supervise(
             admin=admin,
             on_ready=on_ready,
         )
-        return Supervisor(settings, signals, pool, reopen).run()
+        return Supervisor(settings, signals, pool, reopen, listening.leave).run()
