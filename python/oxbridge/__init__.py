@@ -15,7 +15,7 @@ logger `oxbridge`.
 
 from __future__ import annotations
 
-from importlib.metadata import version as _version
+from typing import TYPE_CHECKING, Any
 
 from oxbridge._mounted import StartupFailed
 from oxbridge._oxbridge import (
@@ -36,13 +36,16 @@ from oxbridge._oxbridge import (
     Values,
 )
 from oxbridge._run import run, shutdown
-from oxbridge._serve import serve
-from oxbridge.config import Config, ConfigError
 from oxbridge.mux import Handler, Mux, default_mux
 from oxbridge.options import Options
 from oxbridge.server import Server
 
-__version__ = _version("oxbridge")
+if TYPE_CHECKING:
+    from oxbridge._serve import serve
+    from oxbridge.config import Config, ConfigError
+
+    __version__: str
+    """The package's version."""
 
 route = default_mux.route
 """Register a handler on `default_mux`: see `Mux.route`."""
@@ -77,3 +80,31 @@ __all__ = [
     "serve",
     "shutdown",
 ]
+
+# What a program with handlers of its own does without is imported when it is first asked for.
+_LATER = {
+    "Config": "oxbridge.config",
+    "ConfigError": "oxbridge.config",
+    "serve": "oxbridge._serve",
+}
+
+
+def __getattr__(name: str) -> Any:
+    """Import what is imported late (PEP 562)."""
+    if name in _LATER:
+        from importlib import import_module
+
+        value = getattr(import_module(_LATER[name]), name)
+    elif name == "__version__":
+        from importlib.metadata import version
+
+        value = version("oxbridge")
+    else:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    globals()[name] = value
+    return value
+
+
+def __dir__() -> list[str]:
+    """Name what is imported late, too."""
+    return sorted({*globals(), *__all__})

@@ -10,39 +10,23 @@ import signal
 import socket
 import threading
 from collections.abc import Callable, Iterator
-from typing import Any, Protocol
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
 
 from oxbridge._life import Life
 from oxbridge._looprun import BEAT, LoopRun
-from oxbridge._mounted import AppSettings, StartupFailed
-from oxbridge._oxbridge import Core, Tls
+from oxbridge._mounted import StartupFailed
+from oxbridge._oxbridge import Core, Metrics
 from oxbridge._rsgi import RsgiLife
 from oxbridge.eventloop import new_event_loop
 from oxbridge.mux import Mux
 
-__all__ = ["AppServer", "Settings", "StartupFailed"]
+if TYPE_CHECKING:
+    from oxbridge.config import Config
+
+__all__ = ["AppServer", "StartupFailed"]
 
 logger = logging.getLogger("oxbridge")
-
-
-class Settings(AppSettings, Protocol):
-    """What of a configuration an application's server looks at."""
-
-    @property
-    def loop(self) -> str:
-        """Which event loop: "auto", "asyncio" or "uvloop"."""
-
-    @property
-    def drain_time(self) -> float:
-        """Seconds for what runs when nobody orders the stop."""
-
-    def core_options(self) -> dict[str, Any]:
-        """Options of the extension module's `Core`."""
-        ...
-
-    def tls(self) -> Tls | None:
-        """Certificates, if there are any."""
-        ...
 
 
 class AppServer:
@@ -59,7 +43,10 @@ class AppServer:
     """Called about once a second from where requests are handled: on the event loop, or on a
     thread that runs handlers. It stops when those are stuck."""
 
-    def __init__(self, config: Settings, app: Any, interface: str, binds: list[str]) -> None:
+    metrics: Metrics | dict[str, int] | None = None
+    """Where it counts, if anywhere: in this process, or `{"fd": …, "slot": …}` of shared memory."""
+
+    def __init__(self, config: Config, app: Any, interface: str, binds: list[str]) -> None:
         self._config = config
         self._app = app
         self._interface = interface
@@ -83,11 +70,20 @@ class AppServer:
         """
         ready = on_ready or _ignore
         if self._interface in ("asgi", "rsgi"):
-            with asyncio.Runner(loop_factory=_loop_factory(self._config.loop)) as runner:
+            # What cannot be listened on is known before the application starts.
+            with (
+                self._listening() as (binds, leave),
+                asyncio.Runner(loop_factory=_loop_factory(self._config.loop)) as runner,
+            ):
+
+                def on_ready(addresses: list[str]) -> None:
+                    leave()
+                    ready(addresses)
+
                 if self._interface == "asgi":
-                    runner.run(self._serve_loop(self._mounted(), ready))
+                    runner.run(self._serve_loop(self._mounted(), binds, on_ready))
                 else:
-                    self._serve_rsgi(runner, ready)
+                    self._serve_rsgi(runner, binds, on_ready)
         elif self._interface in ("wsgi", "mux"):
             self._serve_threads(ready)
         else:
@@ -118,9 +114,10 @@ class AppServer:
 
     def _serve_threads(self, ready: Callable[[list[str]], None]) -> None:
         mux = self._app if self._interface == "mux" else self._mounted()
-        options = self._config.core_options()
-        with _woken() as (wait, wake):
-            life = Life(mux, self._binds, self._config.tls(), options, self.on_max_requests)
+        with _woken() as (wait, wake), self._listening() as (binds, leave):
+            tls, options = self._config.tls(), self._options()
+            life = Life(mux, binds, tls, options, self.on_max_requests)
+            leave()
             self._core = life.core
             self._wake = wake
             life.when_done(wake)
@@ -140,23 +137,44 @@ class AppServer:
         if self.heartbeat is not None:
             core.run_soon(self.heartbeat)
 
+    def _options(self) -> dict[str, Any]:
+        options = self._config.core_options()
+        if self.metrics is not None:
+            options["metrics"] = self.metrics
+        return options
+
+    @contextlib.contextmanager
+    def _listening(self) -> Iterator[tuple[list[str], Callable[[], None]]]:
+        """Give the sockets, and what closes them here once the server has its own hold on them."""
+        if all(bind.startswith("fd:") for bind in self._binds):
+            yield self._binds, _nothing
+            return
+        from oxbridge._supervisor.sockets import Listening
+
+        with Listening(self._binds, self._config.backlog, self._config.uds_mode) as listening:
+            yield [f"fd:{number}" for number in listening.descriptors], listening.leave
+
     # An event loop
 
-    def _serve_rsgi(self, runner: asyncio.Runner, ready: Callable[[list[str]], None]) -> None:
+    def _serve_rsgi(
+        self, runner: asyncio.Runner, binds: list[str], ready: Callable[[list[str]], None]
+    ) -> None:
         """Serve an RSGI application, whose hooks may run the loop: so it does not run then."""
         life = RsgiLife(self._app, runner.get_loop())
         life.begin()
         mux = Mux()
         mux._mount(life.application, self._interface, self._config)
-        runner.run(self._serve_loop(mux, ready))
+        runner.run(self._serve_loop(mux, binds, ready))
         life.end()
 
-    async def _serve_loop(self, mux: Mux, ready: Callable[[list[str]], None]) -> None:
+    async def _serve_loop(
+        self, mux: Mux, binds: list[str], ready: Callable[[list[str]], None]
+    ) -> None:
         run = LoopRun(
             mux,
-            self._binds,
+            binds,
             self._config.tls(),
-            self._config.core_options,
+            self._options,
             shutdown_timeout=self._config.drain_time,
             on_max_requests=self.on_max_requests,
         )
@@ -183,9 +201,8 @@ def _loop_factory(name: str) -> Callable[[], asyncio.AbstractEventLoop]:
     if name in ("auto", "asyncio"):
         return new_event_loop
     if name == "uvloop":
-        import uvloop
-
-        factory: Callable[[], asyncio.AbstractEventLoop] = uvloop.new_event_loop
+        factory: Callable[[], asyncio.AbstractEventLoop]
+        factory = import_module("uvloop").new_event_loop
         return factory
     raise ValueError(f"unknown event loop {name!r}; wanted auto, asyncio or uvloop")
 

@@ -19,11 +19,15 @@ import sys
 import threading
 import time
 import traceback
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from types import FrameType
-from typing import Any, Protocol
+from typing import TYPE_CHECKING, Any
 
 from oxbridge._supervisor.control import Channel, Message
+
+if TYPE_CHECKING:
+    from oxbridge._app import AppServer
+    from oxbridge._cli.loading import Application
 
 logger = logging.getLogger("oxbridge")
 
@@ -33,24 +37,6 @@ GRACE = 5.0
 UNBOUNDED = 365 * 86400.0
 # More descriptors than this are of no use, and slow down programs that close them all.
 MOST_FILES = 1 << 20
-
-
-class Server(Protocol):
-    """What a worker asks of the server that runs the application."""
-
-    heartbeat: Callable[[], None] | None
-    """Called about once a second from where requests are handled, as proof that they are."""
-    on_max_requests: Callable[[], None] | None
-    """Called once, when the server has had as many requests as it shall have."""
-
-    def run(self, on_ready: Callable[[list[str]], None] | None = None) -> None:
-        """Serve until stopped; `on_ready` gets the addresses once requests are answered."""
-
-    def begin_stop(self, timeout: float) -> None:
-        """Let requests finish within a time, also while `run` still starts up; from any thread."""
-
-    def reopen_access_log(self) -> None:
-        """Go on with the access log in a new file, where the old one was renamed."""
 
 
 def main(arguments: list[str]) -> int:
@@ -70,8 +56,8 @@ class _Worker:
     def __init__(self, channel: Channel, start: Message) -> None:
         self._channel = channel
         self._start = start
-        self._server: Server | None = None
-        self._settings: _Settings | None = None
+        self._server: AppServer | None = None
+        self._served: Application | None = None
         self._stop_within: float | None = None
         """The time for requests when nobody says another one."""
         self._ordered: float | None = None
@@ -92,7 +78,9 @@ class _Worker:
             self._serve()
         except Exception as error:
             said, told = failure(error)
-            self._channel.send(failed=said, traceback=told)
+            # By its name: its module may be what could not be imported.
+            refused = type(error).__name__ == "StartupFailed"
+            self._channel.send(failed=said, traceback=told, refused=refused)
             return 1
         except SystemExit as error:
             said = f"the application ended the process while it started (exit code {error.code})"
@@ -101,9 +89,9 @@ class _Worker:
         return 0
 
     def _serve(self) -> None:
-        from oxbridge._app import AppServer  # type: ignore[import-not-found,unused-ignore]
-        from oxbridge._cli import loading, logs  # type: ignore[import-not-found,unused-ignore]
-        from oxbridge.config import Config  # type: ignore[import-not-found,unused-ignore]
+        from oxbridge._app import AppServer
+        from oxbridge._cli import loading, logs
+        from oxbridge.config import Config
 
         start: dict[str, Any] = self._start
         # A program that calls the server finds its modules where it would find them itself.
@@ -112,13 +100,15 @@ class _Worker:
         config = Config.from_json(start["config"])
         logs.configure(config)
         self._stop_within = config.timeout_graceful_shutdown
-        application = loading.load(config)
-        app, interface = application
+        application = self._served = loading.load(config)
         # Every worker would say the same.
         if application.note and start["slot"] == 0:
             logger.warning("%s", application.note)
-        self._settings = _Settings(config, start["metrics_fd"], start["slot"])
-        server: Server = AppServer(self._settings, app, interface, start["binds"])
+        app, interface = application
+        server = AppServer(config, app, interface, start["binds"])
+        if (counters := start["metrics_fd"]) is not None:
+            os.set_inheritable(counters, False)
+            server.metrics = {"fd": counters, "slot": start["slot"]}
         server.heartbeat = self._beat
         server.on_max_requests = self._count_reached
         self._server = server
@@ -127,7 +117,13 @@ class _Worker:
     # What the supervisor is told
 
     def _on_ready(self, addresses: list[str]) -> None:
-        self._channel.send(ready=addresses)
+        # The server has its own hold on the sockets, which ends when it stops to accept.
+        for bind in self._start["binds"]:  # type: ignore[attr-defined]
+            os.close(int(bind.removeprefix("fd:")))
+        served = self._served
+        self._channel.send(
+            ready=addresses, name=served and served.name, interface=served and served.interface
+        )
         if self._server is not None and self._ordered is not None:
             self._server.begin_stop(self._ordered)
 
@@ -169,27 +165,6 @@ class _Worker:
         self._stop(self._stop_within)
 
 
-class _Settings:
-    """A configuration as the server in this worker takes it."""
-
-    def __init__(self, config: Any, metrics_fd: int | None, slot: int) -> None:
-        self._config = config
-        self._metrics: dict[str, int] | None = None
-        if metrics_fd is not None:
-            os.set_inheritable(metrics_fd, False)
-            self._metrics = {"fd": metrics_fd, "slot": slot}
-
-    def __getattr__(self, name: str) -> Any:
-        return getattr(self._config, name)
-
-    def core_options(self) -> dict[str, Any]:
-        """The options of the server, with the place for its counters."""
-        options: dict[str, Any] = self._config.core_options()
-        if self._metrics is not None:
-            options["metrics"] = self._metrics
-        return options
-
-
 def failure(error: Exception) -> tuple[str, str | None]:
     """Why a start failed: one sentence, and a traceback if the application's code raised it."""
     said, told = " ".join(str(error).split()), error
@@ -198,10 +173,12 @@ def failure(error: Exception) -> tuple[str, str | None]:
         if not isinstance(error.__cause__, Exception):
             return said, None
         told = error.__cause__
-    elif not isinstance(error, OSError):
-        said = f"{type(error).__name__}: {said}" if said else type(error).__name__
     report = traceback.TracebackException.from_exception(told)
     report.stack = _applications_part(report.stack)
+    # The server's own: an address, a certificate or a value that it refuses.
+    ours = isinstance(error, OSError) or (type(error) is ValueError and not report.stack)
+    if not ours and told is error:
+        said = f"{type(error).__name__}: {said}" if said else type(error).__name__
     if not report.stack and not isinstance(told, SyntaxError):
         return said, None
     return said, "".join(report.format())

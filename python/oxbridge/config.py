@@ -59,6 +59,7 @@ class Config:
     port: int = _of("port")
     bind: tuple[str, ...] = _of("bind")
     uds: str | None = _of("uds")
+    uds_mode: int | None = _of("uds_mode")
     fd: int | None = _of("fd")
     backlog: int = _of("backlog")
 

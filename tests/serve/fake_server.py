@@ -14,6 +14,8 @@ class FakeServer:
     def __init__(self, config: Config, app: object, interface: str, binds: list[str]) -> None:
         self.config, self.app, self.interface, self.binds = config, app, interface, binds
         self.stops: list[float] = []
+        self.reopened = 0
+        self.metrics: object = None
         self.while_running: Callable[[], None] = lambda: None
         self.failure: Exception | None = None
 
@@ -26,6 +28,9 @@ class FakeServer:
 
     def begin_stop(self, timeout: float) -> None:
         self.stops.append(timeout)
+
+    def reopen_access_log(self) -> None:
+        self.reopened += 1
 
 
 class Servers(list[FakeServer]):

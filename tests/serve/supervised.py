@@ -14,16 +14,16 @@ from collections.abc import Callable
 from pathlib import Path
 from urllib.parse import urlsplit
 
-from standin import Config
-
+from oxbridge._cli.options import BY_NAME
 from serving import Serve, Served
 
-PROGRAM = Path(__file__).with_name("supervisor_program.py")
 # How long anything may take before it counts as failed, in seconds.
 BOUND = 20.0
+# A bound on the start of a worker asks for a supervisor also where there is one worker.
+DEFAULTS = {"bind": ["127.0.0.1:0"], "workers": 2, "worker_timeout": 60, "access_log": False}
 
 APP = """
-    import os, sys, threading, time
+    import os, threading
     from oxbridge import Mux
 
     mux = Mux()
@@ -31,7 +31,6 @@ APP = """
 
     @mux.route("GET /")
     def index(w, req):
-        mux.server.count()
         w.write(f"{os.getpid()} {VERSION}")
 
     @mux.route("GET /slow")
@@ -46,6 +45,30 @@ APP = """
         w.write("begun\\n")
         w.flush()
         threading.Event().wait()
+
+    def wsgi(environ, start_response):
+        if environ["PATH_INFO"] == "/hang":
+            threading.Event().wait()
+        start_response("200 OK", [("Content-Type", "text/plain")])
+        return [f"{os.getpid()} {VERSION}".encode()]
+
+    async def asgi(scope, receive, send):
+        if scope["type"] == "lifespan":
+            await receive()
+            await send({"type": "lifespan.startup.complete"})
+            await receive()
+            await send({"type": "lifespan.shutdown.complete"})
+            return
+        if scope["path"] == "/hang":
+            threading.Event().wait()
+        await send({"type": "http.response.start", "status": 200, "headers": []})
+        await send({"type": "http.response.body", "body": f"{os.getpid()} {VERSION}".encode()})
+
+    class Rsgi:
+        async def __rsgi__(self, scope, protocol):
+            protocol.response_str(200, [], f"{os.getpid()} {VERSION}")
+
+    rsgi = Rsgi()
 """
 
 
@@ -62,19 +85,27 @@ def write_app(directory: Path, source: str = APP, *, version: str = "one") -> No
 
 def start(serve: Serve, directory: Path, **settings: object) -> Served:
     """Start a supervisor and wait until all its workers are ready."""
-    return serve(*command(directory, **settings), cwd=directory)
+    return serve(*command(directory, **settings), cwd=directory)  # type: ignore[arg-type]
 
 
-def command(directory: Path, **settings: object) -> list[str]:
-    """Command line of a supervisor for app.py in a directory."""
-    config = Config(**{"app_dir": str(directory), **settings})  # type: ignore[arg-type]
-    return [sys.executable, str(PROGRAM), config.to_json()]
+def command(directory: Path, app: str = "app:mux", **settings: object) -> list[str]:
+    """Command line that serves app.py in a directory, with two workers unless it says otherwise."""
+    options = {**DEFAULTS, "app_dir": directory, **settings}
+    words = [sys.executable, "-m", "oxbridge", "serve", app]
+    for name, value in options.items():
+        option = BY_NAME[name]
+        if option.is_flag:
+            words += [option.long if value else f"--no-{option.key}"]
+        else:
+            for one in value if isinstance(value, list) else [value]:
+                words += [option.long, "none" if one is None else str(one)]
+    return words
 
 
-def fails(directory: Path, **settings: object) -> str:
-    """Run a supervisor that cannot start; what it wrote, once it has ended with code 1."""
+def fails(directory: Path, *, code: int = 1, **settings: object) -> str:
+    """Run a server that cannot start; what it wrote, once it has ended with that code."""
     done = subprocess.run(
-        command(directory, **settings),
+        command(directory, **settings),  # type: ignore[arg-type]
         cwd=directory,
         stdin=subprocess.DEVNULL,
         check=False,
@@ -82,7 +113,7 @@ def fails(directory: Path, **settings: object) -> str:
         text=True,
         timeout=BOUND,
     )
-    assert done.returncode == 1, (done.returncode, done.stderr)
+    assert done.returncode == code, (done.returncode, done.stderr)
     assert done.stdout == ""
     return done.stderr
 

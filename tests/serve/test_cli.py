@@ -14,6 +14,7 @@ import pytest
 import oxbridge
 from oxbridge._cli import docs, help_text
 from oxbridge._cli.options import OPTIONS
+from serving import ROOT
 
 Write = Callable[..., Path]
 
@@ -74,6 +75,33 @@ def test_the_page_of_options_has_every_option() -> None:
     rows = [line for line in page.splitlines() if line.startswith("| `")]
     assert len(rows) == len(OPTIONS)
     assert {row.replace("\\|", "").count("|") for row in rows} == {6}
+
+
+def test_the_page_of_options_is_the_one_of_the_table() -> None:
+    written = (ROOT / "docs" / "options.md").read_text("utf-8")
+    assert written == docs.markdown(), "python -m oxbridge._cli.docs > docs/options.md"
+
+
+def test_importing_the_package_loads_no_table_of_options() -> None:
+    """What `oxbridge serve` needs is loaded when it is asked for."""
+    code = """if True:
+        import sys, oxbridge
+        late = {"argparse", "asyncio", "dataclasses", "importlib.metadata", "oxbridge.config",
+                "oxbridge._cli", "oxbridge._serve", "oxbridge._supervisor"}
+        assert not late & set(sys.modules), late & set(sys.modules)
+        assert {"Config", "ConfigError", "serve", "__version__"} <= set(dir(oxbridge))
+        assert oxbridge.Config(port=1).port == 1
+        assert oxbridge.serve.__module__ == "oxbridge._serve"
+        assert issubclass(oxbridge.ConfigError, ValueError)
+        assert all(hasattr(oxbridge, name) for name in oxbridge.__all__)
+        try:
+            oxbridge.nothing
+        except AttributeError as error:
+            assert str(error) == "module 'oxbridge' has no attribute 'nothing'"
+        else:
+            raise AssertionError("an attribute that is not there")
+    """
+    subprocess.run([sys.executable, "-c", code], check=True, timeout=60)
 
 
 @pytest.mark.parametrize(

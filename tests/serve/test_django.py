@@ -27,15 +27,17 @@ class AppServer:
         print(json.dumps(self.said))
         on_ready(self.said["binds"])
 
-def supervise(config, announce):
+def supervise(config, announce, admin):
     print(json.dumps({"app": config.app, "factory": config.factory, "reload": config.reload,
                       "workers": config.workers, "app_dir": config.app_dir}))
     return 0
 
-for name, part in (("_app", AppServer), ("_supervisor", supervise)):
-    module = types.ModuleType(f"oxbridge.{name}")
-    setattr(module, part.__name__, part)
-    sys.modules[module.__name__] = module
+import oxbridge._supervisor
+
+oxbridge._supervisor.supervise = supervise
+module = types.ModuleType("oxbridge._app")
+module.AppServer = AppServer
+sys.modules[module.__name__] = module
 """
 
 

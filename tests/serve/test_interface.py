@@ -192,14 +192,7 @@ FRAMEWORKS = [
     ("starlette.applications", "starlette.applications.Starlette()", "asgi"),
     ("quart", "quart.Quart('x')", "asgi"),
     ("litestar", "litestar.Litestar([])", "asgi"),
-    ("falcon", "falcon.App()", "wsgi"),
-    ("falcon.asgi", "falcon.asgi.App()", "asgi"),
-    ("bottle", "bottle.Bottle()", "wsgi"),
-    ("pyramid.config", "pyramid.config.Configurator().make_wsgi_app()", "wsgi"),
-    ("channels.routing", "channels.routing.ProtocolTypeRouter({})", "asgi"),
-    ("emmett55", "emmett55.App('x')", "rsgi"),
     ("werkzeug.wrappers", "werkzeug.wrappers.Request.application(lambda request: None)", "wsgi"),
-    ("webob.dec", "webob.dec.wsgify(lambda request: None)", "wsgi"),
 ]
 
 

@@ -6,7 +6,7 @@ import errno
 import os
 import re
 import signal
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -17,6 +17,7 @@ import oxbridge
 from oxbridge import Config, ConfigError
 from oxbridge._cli.banner import start_line
 from oxbridge._cli.command import main
+from oxbridge._supervisor import Admin, Announce
 
 Write = Callable[..., Path]
 
@@ -100,6 +101,7 @@ def test_what_is_logged(
         ([signal.SIGINT, signal.SIGINT], [3.0, 0]),
         ([signal.SIGTERM, signal.SIGINT], [3.0, 0]),
         ([signal.SIGTERM, signal.SIGTERM], [3.0, 3.0]),
+        ([signal.SIGQUIT], [0]),
     ],
 )
 def test_signals(sent: list[signal.Signals], stops: list[float]) -> None:
@@ -129,7 +131,12 @@ def test_the_pid_file_is_there_while_it_serves(tmp_path: Path) -> None:
 @pytest.mark.usefixtures("app")
 def test_a_pid_file_of_another_process_stays(tmp_path: Path) -> None:
     pid = tmp_path / "pid"
-    servers = Servers(while_running=lambda: pid.write_text("1\n"))
+
+    def replace() -> None:
+        pid.unlink()
+        pid.write_text("1\n")
+
+    servers = Servers(while_running=replace)
     assert main(["serve", "main:app", "-p", str(pid)], make_server=servers) == 0
     assert pid.read_text() == "1\n"
 
@@ -146,6 +153,8 @@ class StartupFailed(RuntimeError):
          "cannot listen on 127.0.0.1:80: address already in use; another program listens there"),
         (OSError(errno.EACCES, "cannot listen on 127.0.0.1:80: permission denied"), 1,
          "cannot listen on 127.0.0.1:80: permission denied; ports below 1024 need root"),
+        (OSError(errno.EACCES, "cannot listen on a:80: permission denied (below 1024)"), 1,
+         "cannot listen on a:80: permission denied (below 1024)\n"),
         (OSError(errno.EACCES, "cannot listen on unix:/a: permission denied"), 1,
          "cannot listen on unix:/a: permission denied\n"),
         (OSError("cannot listen on nohost:1: no address found"), 1, "cannot listen on nohost:1"),
@@ -173,9 +182,10 @@ def test_our_own_mistakes_are_not_hidden() -> None:
 def test_workers_are_the_supervisors(capsys: pytest.CaptureFixture[str]) -> None:
     configs: list[Config] = []
 
-    def supervise(config: Config, /, *, announce: Callable[[Sequence[str]], None]) -> int:
+    def supervise(config: Config, /, *, announce: Announce, admin: Admin | None) -> int:
         configs.append(config)
-        announce(["127.0.0.1:1"])
+        assert admin is None
+        announce(["127.0.0.1:1"], "main:app", "asgi")
         return 4
 
     servers = Servers()
@@ -184,7 +194,7 @@ def test_workers_are_the_supervisors(capsys: pytest.CaptureFixture[str]) -> None
     assert servers == []
     assert configs[0].workers == 2
     assert capsys.readouterr().err == (
-        "INFO:     Serving main:app on http://127.0.0.1:1 (2 workers, HTTP/1.1 and HTTP/2)\n"
+        "INFO:     Serving main:app (ASGI) on http://127.0.0.1:1 (2 workers, HTTP/1.1 and HTTP/2)\n"
     )
     assert Config.from_json(configs[0].to_json()) == configs[0]
 

@@ -39,7 +39,7 @@ def test_new_code_runs_and_broken_code_is_waited_out(serve: Serve, directory: Pa
 
     write_app(directory, version="three")
     assert get(served.url).split()[1] == "three"
-    assert count(served, "Serving on") == 1
+    assert count(served, "Serving app:mux (") == 1
     assert served.stop() == 0
 
 

@@ -11,7 +11,7 @@ import sys
 from pathlib import Path
 
 import pytest
-from supervised import BOUND, command, count, fails, get, start, until, write_app
+from supervised import BOUND, command, count, fails, get, start, write_app
 
 from oxbridge._supervisor.pidfile import PidFile
 from serving import Serve
@@ -40,12 +40,6 @@ def directory(tmp_path: Path) -> Path:
             "a worker ended before it was ready: it was killed by SIGKILL",
             False,
         ),
-        (
-            'import sys, types\nsys.modules["refusal"] = types.SimpleNamespace('
-            'SENTENCE="the database is away")\nmux = __import__("oxbridge").Mux()',
-            "the database is away",
-            False,
-        ),
     ],
 )
 def test_an_application_that_fails_to_start_ends_it_all(
@@ -54,7 +48,9 @@ def test_an_application_that_fails_to_start_ends_it_all(
     write_app(directory, source)
     written = fails(directory, workers=3)
     # The sentence once; a traceback ends with it too.
-    assert len(re.findall(f"^{re.escape(said)}", written, re.M)) in (1, 1 + shown), written
+    assert len(re.findall(f"^(?:ERROR: *)?{re.escape(said)}", written, re.M)) in (1, 1 + shown), (
+        written
+    )
     assert written.count("Traceback") <= shown
     assert "oxbridge/_" not in written, "frames that are not the application's"
     assert "<frozen importlib" not in written
@@ -63,18 +59,38 @@ def test_an_application_that_fails_to_start_ends_it_all(
         assert "line 2, in deep\n" in written
     if "def f(" in source:
         assert "app.py" in written
-    assert "Serving on" not in written
+    assert "Serving " not in written
+
+
+REFUSES = """
+    async def app(scope, receive, send):
+        await receive()
+        await send({"type": "lifespan.startup.failed", "message": "the database is away"})
+"""
+
+
+@pytest.mark.parametrize("workers", [1, 3])
+def test_a_lifespan_that_refuses_ends_it_all_with_uvicorns_code(
+    directory: Path, workers: int
+) -> None:
+    write_app(directory, REFUSES)
+    alone = {"worker_timeout": None} if workers == 1 else {}
+    written = fails(directory, code=3, app="app:app", workers=workers, **alone)
+    said = "the application failed to start: the database is away\n"
+    assert written == (f"oxbridge: {said}" if workers == 1 else f"ERROR:    {said}")
 
 
 def test_a_missing_worker_program_is_one_sentence(directory: Path) -> None:
     program = (
         "import logging, sys; from oxbridge._supervisor import supervise; "
-        "sys.path.insert(0, sys.argv[1]); from standin import Config; "
+        "from oxbridge import Config; "
         "logging.basicConfig(format='%(message)s'); "
-        "sys.exit(supervise(Config(), command=['/no/such/program']))"
+        "config = Config(app='app:mux', port=0); "
+        "sys.exit(supervise(config, command=['/no/such/program']))"
     )
     done = subprocess.run(
-        [sys.executable, "-c", program, str(Path(__file__).parent)],
+        [sys.executable, "-c", program],
+        cwd=directory,
         check=False,
         capture_output=True,
         text=True,
@@ -89,12 +105,16 @@ def test_a_port_in_use_is_one_sentence(directory: Path) -> None:
     with socket.create_server(("127.0.0.1", 0)) as taken:
         address = f"127.0.0.1:{taken.getsockname()[1]}"
         written = fails(directory, bind=[address])
-    assert written == f"cannot listen on {address}: address already in use\n"
+    assert written.startswith(f"oxbridge: cannot listen on {address}: address already in use; ")
+    assert written.count("\n") == 1
 
 
 def test_several_addresses_and_a_socket_file(serve: Serve, directory: Path) -> None:
     served = start(serve, directory, bind=["127.0.0.1:0", "unix:app.sock", "127.0.0.1:0"])
-    first, path, second = served.wait_for_line("Serving on (.*)")[1].split(", ")
+    line = served.wait_for_line(
+        r"Serving app:mux \(handlers\) on (\S+) and (\S+) and (\S+) \(2 workers"
+    )
+    first, path, second = line.groups()
     assert path == "unix:app.sock"
     assert get(first)
     assert get(second)
@@ -137,7 +157,7 @@ def test_the_pid_file_is_there_while_it_runs(serve: Serve, directory: Path) -> N
     assert path.read_text() == f"{served.process.pid}\n"
     written = fails(directory, pid_file=str(path))
     assert written == (
-        f"the pid file {path} belongs to process {served.process.pid}, which still runs\n"
+        f"oxbridge: the pid file {path} belongs to process {served.process.pid}, which still runs\n"
     )
     assert path.exists()
     assert served.stop() == 0
@@ -169,6 +189,5 @@ def test_a_pid_file_of_somebody_else_is_not_removed(tmp_path: Path) -> None:
 
 def test_one_start_line_for_many_workers(serve: Serve, directory: Path) -> None:
     served = start(serve, directory, workers=4)
-    assert count(served, "Serving on") == 1
+    assert count(served, "Serving app:mux (") == 1
     assert served.stop() == 0
-    until(lambda: count(served, "retired") == 4, "all have ended")

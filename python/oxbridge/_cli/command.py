@@ -130,7 +130,7 @@ def _explained(error: OSError) -> str:
         text = f"{error.filename}: {text}"
     if error.errno == errno.EADDRINUSE:
         text += "; another program listens there, or this one is running already"
-    elif error.errno == errno.EACCES and re.search(r":[0-9]{1,3}\b", text):
+    elif error.errno == errno.EACCES and re.search(r":[0-9]{1,3}\b", text) and "1024" not in text:
         text += "; ports below 1024 need root or CAP_NET_BIND_SERVICE"
     return text
 

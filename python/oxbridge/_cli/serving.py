@@ -18,22 +18,30 @@ from typing import Any, Protocol
 from oxbridge._cli.banner import start_line
 from oxbridge._cli.errors import CommandError
 from oxbridge._cli.interface import Interface
-from oxbridge._cli.loading import Application, load
+from oxbridge._cli.loading import load
+from oxbridge._oxbridge import Metrics
+from oxbridge._supervisor.admin import observed, observed_alone
+from oxbridge._supervisor.pidfile import PidFile
+from oxbridge._supervisor.settings import Admin, Announce
 from oxbridge.config import Config, ConfigError
 
 logger = logging.getLogger("oxbridge")
 
-SIGNALS = (signal.SIGINT, signal.SIGTERM)
-
 
 class Runs(Protocol):
     """A server of one application in this process, not yet started."""
+
+    metrics: Metrics | dict[str, int] | None
+    """Where it counts, if anywhere."""
 
     def run(self, on_ready: Callable[[list[str]], None] | None = None) -> None:
         """Serve until stopped."""
 
     def begin_stop(self, timeout: float) -> None:
         """Order the stop, from anywhere."""
+
+    def reopen_access_log(self) -> None:
+        """Go on with the access log in a new file, where the old one was renamed."""
 
 
 MakeServer = Callable[[Config, object, Interface, list[str]], Runs]
@@ -43,9 +51,7 @@ MakeServer = Callable[[Config, object, Interface, list[str]], Runs]
 class Supervise(Protocol):
     """Serves with worker processes; gives the exit code."""
 
-    def __call__(
-        self, settings: Config, /, *, announce: Callable[[Sequence[str]], None]
-    ) -> int: ...
+    def __call__(self, settings: Config, /, *, announce: Announce, admin: Admin | None) -> int: ...
 
 
 def serve(
@@ -69,32 +75,40 @@ def serve(
         except ConfigError as error:
             raise CommandError(str(error)) from None
         supervise = supervise if supervise is not None else _supervisor()
-        return supervise(config, announce=partial(announce, config, None))
+        with observed(config) as admin:
+            return supervise(config, announce=partial(announce, config), admin=admin)
     application = load(config)
     if application.note:
         logger.warning(application.note)
     make = make_server if make_server is not None else _app_server()
     server = make(config, application.app, application.interface, config.binds())
-    with _stopped_by_signals(server, config), _pid_file(config.pid_file) as write_pid:
+    with contextlib.ExitStack() as until_the_end:
+        if config.pid_file is not None:
+            until_the_end.enter_context(PidFile(config.pid_file))
+        server.metrics, set_state = until_the_end.enter_context(observed_alone(config))
+        until_the_end.enter_context(_obeys_signals(server, config, set_state))
 
         def on_ready(addresses: Sequence[str]) -> None:
-            write_pid()
-            announce(config, application, addresses)
+            set_state("ready")
+            announce(config, addresses, application.name, application.interface)
 
         server.run(on_ready)
     logger.info("Stopped")
     return 0
 
 
-def announce(config: Config, application: Application | None, addresses: Sequence[str]) -> None:
-    """Say where the server listens: to the log, or else to standard error.
+def announce(
+    config: Config, addresses: Sequence[str], name: str | None, interface: str | None
+) -> None:
+    """Say what is served where: to the log, or else to standard error.
 
-    Only workers load the application; in front of them there is None, and no more to say of it than
-    what it was called.
+    Args:
+        config: How it is served.
+        addresses: Where the server listens.
+        name: What the application is called, if it is known.
+        interface: Its interface, if it is known.
     """
-    name = application.name if application else config.name or str(config.app)
-    interface = application.interface if application else None
-    said = start_line(config, name, interface, addresses)
+    said = start_line(config, name or config.name or str(config.app), interface, addresses)
     logger.info(said)
     # There is no standard error under some service supervisors.
     if not logger.hasHandlers() and sys.stderr is not None:
@@ -143,8 +157,14 @@ def _check_writable(what: str, path: str) -> None:
 
 
 @contextlib.contextmanager
-def _stopped_by_signals(server: Runs, config: Config) -> Iterator[None]:
-    """Let Ctrl-C and SIGTERM drain the server, and a second Ctrl-C cut what is left."""
+def _obeys_signals(
+    server: Runs, config: Config, set_state: Callable[[str], None]
+) -> Iterator[None]:
+    """Let signals reach the server.
+
+    Ctrl-C and SIGTERM drain it, a second Ctrl-C or SIGQUIT cuts what is left, and SIGUSR1 opens the
+    access log again.
+    """
     if threading.current_thread() is not threading.main_thread():
         yield
         return
@@ -152,38 +172,30 @@ def _stopped_by_signals(server: Runs, config: Config) -> Iterator[None]:
 
     def stop(number: int, frame: FrameType | None) -> None:
         nonlocal stopping
-        cut = number == signal.SIGINT and stopping
+        cut = number == signal.SIGQUIT or (number == signal.SIGINT and stopping)
         stopping = True
+        set_state("draining")
         server.begin_stop(0 if cut else config.drain_time)
 
+    def reopen(number: int, frame: FrameType | None) -> None:
+        server.reopen_access_log()
+
+    wanted = {
+        signal.SIGUSR1: reopen,
+        signal.SIGQUIT: stop,
+        signal.SIGINT: stop,
+        signal.SIGTERM: stop,
+    }
     before: dict[signal.Signals, Any] = {}
     try:
-        for number in SIGNALS:
+        for number, handler in wanted.items():
             # None: a handler that was not installed from Python, and could not be put back.
             if signal.getsignal(number) is not None:
-                before[number] = signal.signal(number, stop)
+                before[number] = signal.signal(number, handler)
         yield
     finally:
         for number, handler in before.items():
             signal.signal(number, handler)
-
-
-@contextlib.contextmanager
-def _pid_file(path: str | None) -> Iterator[Callable[[], None]]:
-    """Give what writes the file; remove it at the end, if it is still this process's."""
-    mine = f"{os.getpid()}\n"
-
-    def write() -> None:
-        if path is not None:
-            Path(path).write_text(mine, encoding="ascii")
-
-    try:
-        yield write
-    finally:
-        if path is not None:
-            with contextlib.suppress(OSError, ValueError):
-                if Path(path).read_text(encoding="ascii") == mine:
-                    Path(path).unlink()
 
 
 def _app_server() -> MakeServer:

@@ -149,6 +149,30 @@ class Whole(Kind):
 
 
 @dataclass(frozen=True)
+class Mode(Kind):
+    """Permissions of a file, as text in octal: "660"; from TOML and Python also the number."""
+
+    @property
+    def wanted(self) -> str:
+        """What a value must be."""
+        return "permissions in octal such as 660" + self._or_none
+
+    @property
+    def metavar(self) -> str:
+        """How help calls the value."""
+        return "MODE"
+
+    def _from_value(self, value: object) -> object:
+        if isinstance(value, str):
+            if re.fullmatch(r"\s*(0o)?[0-7]{1,4}\s*", value) is None:
+                raise self._wrong()
+            value = int(value.strip().removeprefix("0o"), 8)
+        if isinstance(value, bool) or not isinstance(value, int) or not 0 <= value <= 0o777:
+            raise self._wrong()
+        return value
+
+
+@dataclass(frozen=True)
 class Size(Whole):
     """A number of bytes, as text also with K, M or G behind it, in powers of 1024."""
 

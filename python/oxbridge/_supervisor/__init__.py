@@ -15,12 +15,12 @@ from collections.abc import Callable, Sequence
 from oxbridge._supervisor.pidfile import PidFile
 from oxbridge._supervisor.pool import Pool
 from oxbridge._supervisor.process import default_command
-from oxbridge._supervisor.settings import Admin, Settings
+from oxbridge._supervisor.settings import Admin, Announce, Settings
 from oxbridge._supervisor.signals import Signals
 from oxbridge._supervisor.sockets import Listening
 from oxbridge._supervisor.supervisor import SIGNALS, Supervisor
 
-__all__ = ["Admin", "Settings", "supervise"]
+__all__ = ["Admin", "Announce", "Settings", "supervise"]
 
 logger = logging.getLogger("oxbridge")
 
@@ -30,9 +30,7 @@ def supervise(
     *,
     command: Sequence[str] | None = None,
     admin: Admin | None = None,
-    metrics_fd: int | None = None,
-    uds_mode: int | None = 0o666,
-    announce: Callable[[Sequence[str]], None] | None = None,
+    announce: Announce | None = None,
     reopen: Callable[[], None] | None = None,
 ) -> int:
     """Serve with worker processes until a signal ends it; returns the exit code.
@@ -46,18 +44,16 @@ def supervise(
     - SIGTTIN, SIGTTOU: one worker more, one less.
     - SIGUSR1: have log files opened again.
 
-    A worker that fails to start before any ever served ends the whole, with exit code 1. Later
-    failures are logged, and the next attempt comes after a pause.
+    A worker that fails to start before any ever served ends the whole, with exit code 1, or 3 if
+    the application's lifespan refused. Later failures are logged, and the next attempt comes after
+    a pause.
 
     Args:
         settings: The configuration.
         command: The program of a worker, instead of `python -m oxbridge._worker`.
         admin: Is told when there are workers that serve, and when a slot is free again.
-        metrics_fd: A descriptor that workers inherit under this number, for their counters.
-        uds_mode: The mode of socket files; None leaves it to the umask. As uvicorn's, it lets
-            everybody connect: the directory says who may.
-        announce: Called with the addresses once all first workers are ready, instead of a line on
-            the logger `oxbridge`.
+        announce: Called once all first workers are ready, instead of a line on the logger
+            `oxbridge`.
         reopen: Called for SIGUSR1, for log files of this process.
 
     Raises:
@@ -70,12 +66,12 @@ def supervise(
         if settings.pid_file is not None:
             until_the_end.enter_context(PidFile(settings.pid_file))
         listening = until_the_end.enter_context(
-            Listening(settings.binds(), settings.backlog, uds_mode)
+            Listening(settings.binds(), settings.backlog, settings.uds_mode)
         )
 
-        def on_ready() -> None:
+        def on_ready(name: str | None, interface: str | None) -> None:
             if announce is not None:
-                announce(listening.addresses)
+                announce(listening.addresses, name, interface)
             else:
                 logger.info("Serving on %s", ", ".join(listening.addresses))
 
@@ -84,7 +80,6 @@ def supervise(
             listening.descriptors,
             command=default_command() if command is None else command,
             admin=admin,
-            metrics_fd=metrics_fd,
             on_ready=on_ready,
         )
-        return Supervisor(settings, signals, pool, reopen).run()
+        return Supervisor(settings, signals, pool, reopen, listening.leave).run()

@@ -17,6 +17,9 @@ MEMORY_EVERY = 2.0
 # How long requests may take to finish when a source file has changed, in seconds: streams that
 # never end would keep the new code waiting.
 RESTART_TIME = 1.0
+# Exit codes of a start that failed; the second is uvicorn's for a lifespan that refuses.
+FAILED = 1
+REFUSED = 3
 
 
 class Pool:
@@ -33,8 +36,7 @@ class Pool:
         *,
         command: Sequence[str],
         admin: Admin | None,
-        metrics_fd: int | None,
-        on_ready: Callable[[], None],
+        on_ready: Callable[[str | None, str | None], None],
     ) -> None:
         """Describe the workers; none is started before the first `attend`.
 
@@ -43,20 +45,23 @@ class Pool:
             descriptors: The listening sockets.
             command: The program of a worker.
             admin: Is told when there are workers that serve, and when a slot is free again.
-            metrics_fd: A descriptor that workers inherit, for their counters.
-            on_ready: Called once, when all first workers are ready.
+            on_ready: Called once, when all first workers are ready, with the application's name
+                and interface as a worker has told them.
         """
         self.workers: list[Worker] = []
         self.wanted = settings.workers
         self.failure: str | None = None
         """Why nothing could be served at all; then `stopping` is set."""
+        self.exit_code = 0
+        """That of the process, once it is over."""
         self.stopping = False
         self._settings = settings
         self._descriptors = list(descriptors)
         self._command = command
         self._admin = admin
-        self._metrics_fd = metrics_fd
-        self._on_ready: Callable[[], None] | None = on_ready
+        self._on_ready: Callable[[str | None, str | None], None] | None = on_ready
+        self._served: tuple[str | None, str | None] = (None, None)
+        """The application's name and interface, as the first ready worker has told them."""
         self._backoff = Backoff(settings.respawn_delay, settings.respawn_max_delay)
         self._next_memory = 0.0
         self._proven = settings.reload
@@ -97,7 +102,7 @@ class Pool:
     def stop(self, now: float, seconds: float | None) -> None:
         """Stop for good; a later call can only shorten the time."""
         self.stopping = True
-        self._set_ready()
+        self._set_state()
         for worker in self.workers:
             worker.stop(now, seconds)
 
@@ -114,10 +119,12 @@ class Pool:
             if "ready" in message and worker.state is State.STARTING:
                 worker.state = State.READY
                 self._proven = True
+                self._served = (_text(message.get("name")), _text(message.get("interface")))
                 logger.debug("%s is ready", worker)
             elif "failed" in message:
                 worker.failure = str(message["failed"])
-                worker.traceback = str(message.get("traceback") or "") or None
+                worker.traceback = _text(message.get("traceback"))
+                worker.refused = message.get("refused") is True
             elif "max_requests" in message and worker.state is State.READY:
                 worker.due = worker.due or Due.REQUESTS
             elif "stopping" in message and worker.serving:
@@ -133,11 +140,11 @@ class Pool:
         if not self.stopping:
             self._examine(now)
             self._balance(now)
-        self._set_ready()
+        self._set_state()
         ready = sum(worker.state is State.READY for worker in self.workers)
         if self._on_ready is not None and ready >= self.wanted and not self.stopping:
             on_ready, self._on_ready = self._on_ready, None
-            on_ready()
+            on_ready(*self._served)
 
     def next_time(self, now: float) -> float | None:
         """When `attend` next has something to do though nothing happens."""
@@ -180,8 +187,7 @@ class Pool:
     def _start_failed(self, worker: Worker, now: float) -> None:
         why = worker.reason
         if not self._proven:
-            self.failure = why
-            self.stop(now, 0)
+            self._give_up(now, why, REFUSED if worker.refused else FAILED)
         elif self._settings.reload:
             self._held = True
             logger.error("%s\nWaiting for a file to change", why)
@@ -195,6 +201,11 @@ class Pool:
         else:
             pause = self._backoff.fail(now, now - worker.started)
             logger.error("%s; the next attempt is in %.1f s", why, pause)
+
+    def _give_up(self, now: float, why: str, exit_code: int) -> None:
+        """End it all: nothing was ever served."""
+        self.failure, self.exit_code = why, exit_code
+        self.stop(now, 0)
 
     def _kill_late(self, now: float) -> None:
         for worker in self.workers:
@@ -266,9 +277,11 @@ class Pool:
 
     def _start(self, now: float, replaces: Worker | None) -> bool:
         settings, fds = self._settings, self._descriptors
-        metrics = [] if self._metrics_fd is None else [self._metrics_fd]
         taken = {each.slot for each in self.workers}
         slot = next(number for number in range(len(taken) + 1) if number not in taken)
+        # Without a slot it serves all the same, uncounted: better than no worker.
+        counts = self._admin is not None and slot < self._admin.slots
+        metrics = [self._admin.fd] if self._admin is not None and counts else []
         try:
             worker = Worker(
                 self._command,
@@ -280,8 +293,7 @@ class Pool:
             )
         except OSError as error:
             if not self._proven:
-                self.failure = f"cannot start a worker: {error}"
-                self.stop(now, 0)
+                self._give_up(now, f"cannot start a worker: {error}", FAILED)
                 return False
             pause = self._backoff.fail(now, 0)
             logger.error("cannot start a worker (%s); the next attempt is in %.1f s", error, pause)
@@ -291,7 +303,7 @@ class Pool:
             config=settings.to_json(),
             binds=[f"fd:{fd}" for fd in fds],
             slot=slot,
-            metrics_fd=self._metrics_fd,
+            metrics_fd=metrics[0] if metrics else None,
             path=sys.path,
         )
         self.workers.append(worker)
@@ -307,10 +319,15 @@ class Pool:
     def _missing(self) -> int:
         return self.wanted - len(self._regular())
 
-    def _set_ready(self) -> None:
+    def _set_state(self) -> None:
         if self._admin is not None:
-            self._admin.set_ready(not self.stopping and any(map(_ready, self.workers)))
+            serves = "ready" if any(map(_ready, self.workers)) else "starting"
+            self._admin.set_state("draining" if self.stopping else serves)
 
 
 def _ready(worker: Worker) -> bool:
     return worker.state is State.READY
+
+
+def _text(value: object) -> str | None:
+    return value if isinstance(value, str) and value else None

@@ -98,6 +98,8 @@ class Worker:
         self.failure: str | None = None
         """Why it could not start, in its own words: a sentence."""
         self.traceback: str | None = None
+        self.refused = False
+        """It was the application's lifespan that failed."""
         self.late = False
         """It was given up because it did not become ready in time."""
         self.deadline: float | None = None

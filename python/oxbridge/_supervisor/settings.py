@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Protocol
+
+Announce = Callable[[Sequence[str], str | None, str | None], None]
+"""Says that requests are served: where, what, and of which interface, as workers have found out."""
 
 
 class Settings(Protocol):
@@ -54,6 +57,10 @@ class Settings(Protocol):
         """Where the supervisor writes its process number."""
 
     @property
+    def uds_mode(self) -> int | None:
+        """The mode of socket files; None leaves it to the umask."""
+
+    @property
     def reload(self) -> bool:
         """Whether workers restart when a source file changes."""
 
@@ -83,9 +90,18 @@ class Settings(Protocol):
 class Admin(Protocol):
     """Who shows the world how the workers are: a health port, metrics."""
 
-    def set_ready(self, ready: bool, /) -> None:
-        """Say whether requests are served: false before the first worker, and from a stop on.
+    @property
+    def fd(self) -> int:
+        """A descriptor that workers inherit under this number, for their counters."""
 
+    @property
+    def slots(self) -> int:
+        """How many workers can have counters; those beyond count nothing."""
+
+    def set_state(self, state: str, /) -> None:
+        """Say whether requests are served.
+
+        "starting" is while no worker serves, "ready" while one does, "draining" from a stop on.
         Called again and again, whether it has changed or not.
         """
 

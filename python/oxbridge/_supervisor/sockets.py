@@ -55,6 +55,11 @@ class Listening:
         """Where they listen: "127.0.0.1:5000", "[::1]:5000", "unix:/run/app.sock"."""
         return [_address(each) for each in self.sockets]
 
+    def leave(self) -> None:
+        """Close them here, once a server has its own hold on them; files stay until `close`."""
+        for each in self.sockets:
+            each.close()
+
     def close(self) -> None:
         """Close them, and remove the socket files."""
         for file in self._files:

@@ -35,12 +35,18 @@ class Supervisor:
     """Drives a pool of workers until it is over. For the main thread, in a `with Signals` block."""
 
     def __init__(
-        self, settings: Settings, signals: Signals, pool: Pool, reopen: Callable[[], None] | None
+        self,
+        settings: Settings,
+        signals: Signals,
+        pool: Pool,
+        reopen: Callable[[], None] | None,
+        leave: Callable[[], None],
     ) -> None:
         self._settings = settings
         self._signals = signals
         self._pool = pool
         self._reopen = reopen
+        self._leave = leave
         self._interrupted = False
         self._changed: Sequence[Path] = ()
         self._selector = selectors.DefaultSelector()
@@ -74,8 +80,7 @@ class Supervisor:
                 worker.process.wait()
         if pool.failure is not None:
             logger.error("%s", pool.failure)
-            return 1
-        return 0
+        return pool.exit_code
 
     def _patience(self) -> float:
         now = time.monotonic()
@@ -106,10 +111,13 @@ class Supervisor:
             return  # It was a wake-up: `attend` looks who has ended.
         if number == signal.SIGQUIT or (number == signal.SIGINT and self._interrupted):
             logger.info("Stopping at once")
+            self._leave()
             pool.stop(now, 0)
         elif number in (signal.SIGTERM, signal.SIGINT):
             self._interrupted = self._interrupted or number == signal.SIGINT
             logger.info("Stopping: %d workers finish their requests", len(pool.workers))
+            # Whoever comes now is refused, and tries elsewhere, instead of waiting for nobody.
+            self._leave()
             pool.stop(now, self._settings.timeout_graceful_shutdown)
         elif pool.stopping:
             return
