@@ -1,7 +1,7 @@
 """The server, written in Rust. Use what `oxbridge` exports; the rest is not for programs."""
 
 from asyncio import AbstractEventLoop, Future, Task
-from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine, Iterator, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Sequence
 from datetime import datetime
 from os import PathLike
 from pathlib import Path
@@ -522,8 +522,8 @@ class WsgiResponse:
         """Set the status and the header fields; return `write`."""
     def write(self, data: bytes) -> None:
         """Send a block now. Raises ClientGone."""
-    def block(self, data: bytes) -> None:
-        """Send a block of the application's iterable. Raises ClientGone."""
+    def block(self, data: bytes) -> bool:
+        """Send a block of the iterable; False if no more is wanted. Raises ClientGone."""
     def take(self, result: object) -> bool:
         """Answer with a list or tuple of blocks; False, and nothing happens, for anything else."""
     def send_file(self, fd: int, offset: int, length: int) -> None:
@@ -548,12 +548,14 @@ class AsgiApp:
         """Each request gets a copy of `state`, which lifespan left; None without a lifespan."""
     def run_on(
         self,
-        start: Callable[[Coroutine[Any, Any, Any]], Task[Any]],
+        start: Callable[..., Task[Any]],
+        options: dict[str, Any] | None,
         create_future: Callable[[], Future[Any]],
         alive: set[Task[Any]],
     ) -> None:
-        """Tell, once, which loop it runs on: what makes tasks and futures of it, and the set that
-        holds the tasks that wait. Raises RuntimeError if it runs on one already."""
+        """Tell, once, which loop it runs on: what makes tasks of coroutines, with which keywords,
+        what makes futures, and the set that holds the tasks that wait. Raises RuntimeError if it
+        runs on one already."""
 
 @final
 class RsgiApp:
@@ -564,7 +566,8 @@ class RsgiApp:
     ) -> RsgiApp: ...
     def run_on(
         self,
-        start: Callable[[Coroutine[Any, Any, Any]], Task[Any]],
+        start: Callable[..., Task[Any]],
+        options: dict[str, Any] | None,
         create_future: Callable[[], Future[Any]],
         alive: set[Task[Any]],
     ) -> None:

@@ -40,7 +40,7 @@ class RsgiLife:
                 raise StartupFailed(f"the application failed to start: {said}") from error
 
     def end(self) -> None:
-        """Call `__rsgi_del__`, which may run the loop if that does not; what it raises is logged."""
+        """Call `__rsgi_del__`, which may run the loop if that does not; its exception is logged."""
         end = getattr(self._target, "__rsgi_del__", None)
         if end is not None:
             try:

@@ -66,7 +66,8 @@ def wsgi_app(
         try:
             if type(result) is FileWrapper and _send_file(result, response):
                 return
-            for block in _blocks(result, response):
+            blocks = _blocks(result, response) if type(result) is FileWrapper else result
+            for block in blocks:
                 if not response.block(block):
                     break
             response.finish()
@@ -79,9 +80,9 @@ def wsgi_app(
     return WsgiApp(handle, base, root_path)
 
 
-def _blocks(result: Any, response: WsgiResponse) -> Iterator[Any]:
-    """Iterate over a body; a file ends where the application said, however long it is."""
-    left = response.content_length if type(result) is FileWrapper else None
+def _blocks(result: FileWrapper, response: WsgiResponse) -> Iterator[bytes]:
+    """Iterate over a file that ends where the application said, however long it is."""
+    left = response.content_length
     if left is None:
         yield from result
         return
