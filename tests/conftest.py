@@ -15,12 +15,12 @@ import signal
 import sys
 import textwrap
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
 
 import programs
+from certificates import Certificates
 from serving import ROOT, Serve, Served, ServeExample, ServeSource, python_command
 
 
@@ -107,17 +107,6 @@ def serve_source(serve: Serve, tmp_path: Path) -> ServeSource:
 
 
 # Certificates
-
-
-@dataclass(frozen=True)
-class Certificates:
-    """PEM files of an authority made for this run, and of a server and a client it vouches for."""
-
-    authority: Path
-    chain: Path
-    key: Path
-    client_chain: Path
-    client_key: Path
 
 
 @pytest.fixture(scope="session")

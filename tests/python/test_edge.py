@@ -18,7 +18,7 @@ from cryptography.hazmat.primitives.serialization import (
     load_pem_private_key,
 )
 
-from conftest import Certificates
+from certificates import Certificates
 from oxbridge import Mux, Request, ResponseWriter, Tls
 from oxbridge._oxbridge import Core
 from wire import Wire
