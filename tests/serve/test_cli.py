@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import shlex
 import subprocess
 import sys
@@ -12,6 +13,7 @@ from pathlib import Path
 import pytest
 
 import oxbridge
+from oxbridge import Config
 from oxbridge._cli import docs, help_text
 from oxbridge._cli.command import main
 from oxbridge._cli.options import OPTIONS
@@ -81,6 +83,15 @@ def test_the_page_of_options_has_every_option() -> None:
 def test_the_page_of_options_is_the_one_of_the_table() -> None:
     written = (ROOT / "docs" / "options.md").read_text("utf-8")
     assert written == docs.markdown(), "python -m oxbridge._cli.docs > docs/options.md"
+
+
+@pytest.mark.parametrize("page", ["docs/serving.md", "examples/serve/README.md"])
+def test_command_lines_of_the_guides_are_right(page: str) -> None:
+    text = (ROOT / page).read_text("utf-8")
+    lines = re.findall(r"(?:^    |`|ExecStart=\S*/)oxbridge serve ([^`\n…]*\w)(?=$|`)", text, re.M)
+    assert len(lines) > 3
+    for line in lines:
+        Config.read(shlex.split(line), environ={}, toml=os.devnull)
 
 
 def test_importing_the_package_loads_no_table_of_options() -> None:
