@@ -98,7 +98,7 @@ def test_importing_the_package_loads_no_table_of_options() -> None:
     """What `oxbridge serve` needs is loaded when it is asked for."""
     code = """if True:
         import sys, oxbridge
-        late = {"argparse", "asyncio", "dataclasses", "importlib.metadata", "oxbridge.config",
+        late = {"argparse", "asyncio", "importlib.metadata", "oxbridge.config",
                 "oxbridge._cli", "oxbridge._serve", "oxbridge._supervisor"}
         assert not late & set(sys.modules), late & set(sys.modules)
         assert {"Config", "ConfigError", "serve", "__version__"} <= set(dir(oxbridge))
