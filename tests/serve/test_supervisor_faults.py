@@ -43,7 +43,8 @@ def test_a_worker_that_is_told_to_end_finishes_and_is_replaced(
     served = start(serve, directory, workers=1)
     slow, (old,) = Slow(served, directory), workers(served)
     os.kill(old, signal.SIGTERM)
-    assert int(get(served.url).split()[0]) != old
+    # Until the signal has reached it, the old one still answers.
+    until(lambda: int(get(served.url).split()[0]) != old, "another one answers")
     assert alive(old)
     slow.finish()
     until(lambda: not alive(old), "it has ended")
