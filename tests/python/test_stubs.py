@@ -32,7 +32,7 @@ def check(*arguments: str | Path, cwd: Path = ROOT) -> None:
 ALLOWED = (
     r"oxbridge\.contrib\.django\.management\.commands\.oxbridge.*",
     r"oxbridge\._cli\.interface\.Interface",
-    r"oxbridge\._cli\.options\.Process",
+    r"oxbridge\._cli\.options\.option\.Process",
     r"oxbridge\.config\.Config\.origins",
 )
 

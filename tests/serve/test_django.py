@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import shlex
+import shutil
 import subprocess
 import sys
 from collections.abc import Callable
@@ -41,19 +42,27 @@ sys.modules[module.__name__] = module
 """
 
 
-@pytest.fixture
-def site(project: Write, tmp_path: Path) -> Path:
+@pytest.fixture(scope="module")
+def made(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Make a project whose manage.py has the stand-ins."""
+    place = tmp_path_factory.mktemp("site")
     subprocess.run(
-        [sys.executable, "-m", "django", "startproject", "mysite", str(tmp_path)], check=True
+        [sys.executable, "-m", "django", "startproject", "mysite", str(place)], check=True
     )
-    settings = tmp_path / "mysite" / "settings.py"
+    settings = place / "mysite" / "settings.py"
     settings.write_text(
         settings.read_text() + "\nINSTALLED_APPS.append('oxbridge.contrib.django')\n"
     )
-    project("stands_in.py", STANDS_IN)
-    manage = tmp_path / "manage.py"
+    (place / "stands_in.py").write_text(STANDS_IN)
+    manage = place / "manage.py"
     manage.write_text(f"import stands_in\n{manage.read_text()}")
+    return place
+
+
+@pytest.fixture
+def site(project: Write, made: Path, tmp_path: Path) -> Path:
+    """A copy of it, which is the current directory."""
+    shutil.copytree(made, tmp_path, dirs_exist_ok=True)
     return tmp_path
 
 

@@ -170,7 +170,7 @@ def test_one_process(serve: Serve, directory: Path, name: str) -> None:
     check(serve, directory, CASES[name])
 
 
-@pytest.mark.parametrize("name", ["toml", "env_file", "compression", "static", "forwarded"])
+@pytest.mark.parametrize("name", ["toml", "static"])
 def test_workers(serve: Serve, directory: Path, name: str) -> None:
     case = CASES[name]
     check(serve, directory, Case(**{**vars(case), "options": [*case.options, "--workers", "2"]}))

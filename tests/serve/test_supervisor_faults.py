@@ -43,7 +43,8 @@ def test_a_worker_that_is_told_to_end_finishes_and_is_replaced(
     served = start(serve, directory, workers=1)
     slow, (old,) = Slow(served, directory), workers(served)
     os.kill(old, signal.SIGTERM)
-    assert int(get(served.url).split()[0]) != old
+    # Until the signal has reached it, the old one still answers.
+    until(lambda: int(get(served.url).split()[0]) != old, "another one answers")
     assert alive(old)
     slow.finish()
     until(lambda: not alive(old), "it has ended")
@@ -62,11 +63,11 @@ def test_a_worker_that_hangs_shows_where_and_is_replaced(serve: Serve, directory
         re.match(r"(a+)+$", "a" * 60 + "b")  # holds the interpreter until the end of days
     """,
     )
-    served = start(serve, directory, workers=1, timeout_worker_healthcheck=2.5)
+    served = start(serve, directory, workers=1, timeout_worker_healthcheck=2)
     (victim,) = workers(served)
     hanging = connect(served.url)
     hanging.request("GET", "/hang")
-    served.wait_for_line(rf"process {victim}\) hangs: no sign of life for [23] s")
+    served.wait_for_line(rf"process {victim}\) hangs: no sign of life for [0-9]+ s")
     served.wait_for_line(r'File ".*app.py", line \d+ in hang')
     # Until it is gone, its reactor still takes connections, in a thread that does not hang.
     until(lambda: not alive(victim), "it is gone")
@@ -86,12 +87,12 @@ def test_applications_that_hang_are_replaced(
     serve: Serve, directory: Path, app: str, shown: str
 ) -> None:
     """An event loop that is blocked, and threads that all wait for ever."""
-    served = start(serve, directory, app=app, workers=1, threads=2, timeout_worker_healthcheck=2.5)
+    served = start(serve, directory, app=app, workers=1, threads=2, timeout_worker_healthcheck=2)
     (victim,) = workers(served)
     hanging = [connect(served.url) for _ in range(2)]
     for each in hanging:
         each.request("GET", "/hang")
-    served.wait_for_line(rf"process {victim}\) hangs: no sign of life for [23] s")
+    served.wait_for_line(rf"process {victim}\) hangs: no sign of life for [0-9]+ s")
     served.wait_for_line(shown)
     until(lambda: not alive(victim), "it is gone")
     assert get(served.url)
@@ -101,7 +102,7 @@ def test_applications_that_hang_are_replaced(
 
 
 def test_a_worker_that_was_stopped_is_replaced(serve: Serve, directory: Path) -> None:
-    served = start(serve, directory, workers=1, timeout_worker_healthcheck=2.5)
+    served = start(serve, directory, workers=1, timeout_worker_healthcheck=2)
     (victim,) = workers(served)
     os.kill(victim, signal.SIGSTOP)
     # Until it is gone, its reactor still takes connections, in a thread that does not hang.
@@ -219,6 +220,6 @@ def test_a_worker_that_does_not_come_up_in_time_is_given_up(serve: Serve, direct
     (before,) = workers(served)
     write_app(directory, "import threading\nthreading.Event().wait()\n")
     served.process.send_signal(signal.SIGHUP)
-    served.wait_for_line("Reloading was given up, .*: a worker was not ready after 5 s")
+    served.wait_for_line("Reloading was given up, .*: a worker was not ready after [0-9]+ s")
     until(lambda: workers(served) == {before}, "only the old one is left")
     assert served.stop() == 0

@@ -29,11 +29,11 @@ _random = random.SystemRandom()
 class State(enum.Enum):
     """How far a worker has come. It only ever goes forward."""
 
-    STARTING = enum.auto()
+    STARTING = "starting"
     """It loads the application."""
-    READY = enum.auto()
+    READY = "ready"
     """It takes connections."""
-    STOPPING = enum.auto()
+    STOPPING = "stopping"
     """It takes none any more, and finishes what it has."""
 
 
