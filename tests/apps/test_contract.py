@@ -133,8 +133,10 @@ def test_an_upload_is_read_in_pieces(site: Site, chunked: bool) -> None:
     if chunked and site.name == "django-wsgi":
         # Django's WSGI handler reads as much as Content-Length says, which is nothing here; the
         # rest of the body must not be taken for a request.
-        # No more than one window of HTTP/2: httpx waits for another even when it has the answer.
-        answer = site.client.put("/upload", content=iter([content.LARGE[:50_000]]))
+        # In HTTP/2 no more than one window: httpx waits for another even when it has the answer.
+        is_h2 = site.client.base_url.scheme == "https"
+        sent = content.LARGE[:50_000] if is_h2 else content.LARGE
+        answer = site.client.put("/upload", content=iter([sent]))
         assert answer.json()["size"] == 0
         assert site.client.get("/json").status_code == 200
         return
