@@ -133,7 +133,10 @@ def test_an_upload_is_read_in_pieces(site: Site, chunked: bool) -> None:
     if chunked and site.name == "django-wsgi":
         # Django's WSGI handler reads as much as Content-Length says, which is nothing here; the
         # rest of the body must not be taken for a request.
-        answer = site.client.put("/upload", content=iter([content.LARGE]))
+        # In HTTP/2 no more than one window: httpx waits for another even when it has the answer.
+        is_h2 = site.client.base_url.scheme == "https"
+        sent = content.LARGE[:50_000] if is_h2 else content.LARGE
+        answer = site.client.put("/upload", content=iter([sent]))
         assert answer.json()["size"] == 0
         assert site.client.get("/json").status_code == 200
         return
@@ -216,8 +219,12 @@ def test_events_come_as_they_are_sent(site: Site) -> None:
 
 
 def test_a_client_that_leaves_ends_the_stream(site: Site) -> None:
-    with site.client.stream("GET", "/endless") as answer:
-        assert next(answer.iter_raw()).startswith(b"data: 0")
+    # A client of its own, since it is the connection that it leaves: httpx resets no stream.
+    url = f"{site.client.base_url.join('/endless')}"
+    http2 = site.client.base_url.scheme == "https"
+    with httpx.Client(http2=http2, verify=_any(), timeout=30) as leaving:
+        with leaving.stream("GET", url) as answer:
+            assert next(answer.iter_raw()).startswith(b"data: 0")
     assert site.client.get("/left").json() == {"left": True}
 
 

@@ -241,7 +241,9 @@ async def bad_send(scope: Scope, receive: Receive, send: Send) -> None:
 
 
 async def trailers(scope: Scope, receive: Receive, send: Send) -> None:
-    await send({**START, "trailers": True})
+    # Over HTTP/1.1 those go out that are announced (RFC 9110, 6.6.2).
+    announced = (b"trailer", b"x-one, x-two")
+    await send({**START, "headers": [*START["headers"], announced], "trailers": True})
     await send({"type": "http.response.body", "body": b"data", "more_body": True})
     await send({"type": "http.response.body", "body": b"", "more_body": False})
     await send(

@@ -69,11 +69,13 @@ def refused(connect: Connect, path: str) -> Response:
 def test_the_scope_to_the_letter(served: Served, connect: Connect) -> None:
     headers = [("X-Mixed", "Case"), ("X-Mixed", "2")]
     subprotocols = ["one", "two"]
+    own_socket = socket.create_connection(("127.0.0.1", served.port))
+    own = own_socket.getsockname()  # now: the server closes when it has told
+    path = "/sc%C3%B6pe%20?q=%20"
     with connect(
-        "/sc%C3%B6pe%20?q=%20", additional_headers=headers, subprotocols=subprotocols
+        path, sock=own_socket, additional_headers=headers, subprotocols=subprotocols
     ) as it:
         told = json.loads(it.recv(30))
-        own = it.socket.getsockname()
     assert told["is_dict"]
     assert told["type"] == "websocket"
     assert told["asgi"]["version"] == "3.0"

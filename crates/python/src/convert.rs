@@ -44,6 +44,15 @@ pub(crate) fn header_name(name: &str) -> PyResult<HeaderName> {
     })
 }
 
+/// A header value without the white space around it, which is none of it (RFC 9110 §5.5), and which
+/// makes an HTTP/2 message malformed (RFC 9113 §8.2.1). Django's cookies begin with a space.
+pub(crate) fn trimmed(mut value: &[u8]) -> &[u8] {
+    while let [b' ' | b'\t', rest @ ..] | [rest @ .., b' ' | b'\t'] = value {
+        value = rest;
+    }
+    value
+}
+
 /// A header value, from `str` (Latin-1), `bytes` or `int`.
 pub(crate) fn header_value(name: &HeaderName, value: &Bound<'_, PyAny>) -> PyResult<HeaderValue> {
     let bytes: Cow<'_, [u8]> = if let Ok(text) = value.cast::<PyString>() {
@@ -68,7 +77,7 @@ pub(crate) fn header_value(name: &HeaderName, value: &Bound<'_, PyAny>) -> PyRes
             type_name(value)
         )));
     };
-    HeaderValue::from_bytes(&bytes).map_err(|_| {
+    HeaderValue::from_bytes(trimmed(&bytes)).map_err(|_| {
         PyValueError::new_err(format!(
             "the value of {name} has a control character (RFC 9110, section 5.5): {:?}",
             String::from_utf8_lossy(&bytes)

@@ -417,6 +417,10 @@ impl ResponseWriter {
         if !headers.is_empty() {
             // Framing is ours (RFC 9112 §6): what the handler says of it could only contradict.
             headers.remove(TRANSFER_ENCODING);
+            if self.status == StatusCode::NO_CONTENT {
+                // RFC 9110 §8.6.
+                headers.remove(CONTENT_LENGTH);
+            }
         }
         if self.sniffs
             && !self.buffer.is_empty()

@@ -5,7 +5,7 @@ use pyo3::exceptions::{PyTypeError, PyValueError};
 use pyo3::prelude::*;
 use pyo3::types::{PyBytes, PyList, PyTuple};
 
-use crate::convert::type_name;
+use crate::convert::{trimmed, type_name};
 
 /// Room for the fields that the server adds.
 const SPARE: usize = 3;
@@ -42,7 +42,7 @@ fn append(fields: &mut HeaderMap, pair: &Bound<'_, PyAny>) -> PyResult<()> {
             shown()
         ))
     })?;
-    let value = HeaderValue::from_bytes(value).map_err(|_| {
+    let value = HeaderValue::from_bytes(trimmed(value)).map_err(|_| {
         PyValueError::new_err(format!(
             "the value of {} has a control character (RFC 9110, section 5.5): {:?}",
             shown(),

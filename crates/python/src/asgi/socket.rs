@@ -260,6 +260,11 @@ impl Inner {
         let message = if let Some(bytes) = present(intern!(py, "bytes"))? {
             let bytes = match bytes.cast::<PyBytes>() {
                 Ok(bytes) => Bytes::copy_from_slice(bytes.as_bytes()),
+                Err(_) if bytes.is_instance_of::<PyString>() => {
+                    return Err(PyTypeError::new_err(
+                        "the \"bytes\" of \"websocket.send\" are str; \"text\" is for those",
+                    ));
+                }
                 Err(_) => Bytes::copy_from_slice(&crate::convert::bytes_of(&bytes)?),
             };
             Message::Binary(bytes)
