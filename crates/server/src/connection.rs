@@ -2,7 +2,7 @@
 
 use std::future::poll_fn;
 use std::io;
-use std::pin::pin;
+use std::pin::{Pin, pin};
 use std::sync::Arc;
 use std::task::{Context, Poll};
 use std::time::Duration;
@@ -27,10 +27,24 @@ use crate::tls::{TlsAcceptor, TlsInfo};
 const PREFACE: &[u8] = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n";
 /// How long a client may take to read a last answer and close its side.
 const LINGER: Duration = Duration::from_secs(2);
-/// How long a connection on which nothing has come yet may still bring its first request once a drain
-/// has begun. Its client was accepted, and has the request on its way; one that connected to have a
-/// connection ready has none, and holds the drain up for no longer than this.
-const FIRST_REQUEST: Duration = Duration::from_millis(250);
+/// How long a connection without a request may still bring one once a drain has begun. The client cannot
+/// know yet, and may have it on its way: a connection closed now would lose it. One that has none holds
+/// the drain up for no longer than this.
+const LAST_REQUEST: Duration = Duration::from_millis(250);
+
+/// The wait for a last request, made only if a drain begins.
+#[derive(Default)]
+struct Patience(Option<Pin<Box<tokio::time::Sleep>>>);
+
+impl Patience {
+    /// Ready when it is over.
+    fn poll(&mut self, cx: &mut Context<'_>) -> Poll<()> {
+        let sleep = self
+            .0
+            .get_or_insert_with(|| Box::pin(tokio::time::sleep(LAST_REQUEST)));
+        sleep.as_mut().poll(cx)
+    }
+}
 
 /// Serves one connection to its end.
 pub(crate) async fn serve(
@@ -122,14 +136,11 @@ async fn run(
 async fn sniff_preface(socket: &mut Socket, conn: &Conn) -> io::Result<(Vec<u8>, bool)> {
     let mut start = [0; PREFACE.len()];
     let mut len = 0;
-    // Made only if a drain begins meanwhile.
-    let mut patience = None;
+    let mut patience = Patience::default();
     loop {
         let mut buf = ReadBuf::new(&mut start[len..]);
         poll_fn(|cx| match socket.poll_read(cx, &mut buf) {
             Poll::Pending if conn.order() == Order::Drain => patience
-                .get_or_insert_with(|| Box::pin(tokio::time::sleep(FIRST_REQUEST)))
-                .as_mut()
                 .poll(cx)
                 .map(|()| Err(io::ErrorKind::ConnectionAborted.into())),
             polled => polled,
@@ -192,18 +203,22 @@ async fn speak_h1(
         builder.max_headers(limits.max_headers.min(usize::from(u16::MAX)));
     }
     let (mut stream, mut service) = (stream, service);
+    let mut patience = Patience::default();
     let served = loop {
         let mut http = builder.serve_connection(stream, service);
         let mut told = false;
         let over = poll_fn(|cx| {
             if conn.order() == Order::Drain && !told {
-                told = true;
                 // A request that has arrived is answered: on a connection that is idle, hyper would not
                 // look whether there is one.
                 if let Poll::Ready(served) = http.poll_without_shutdown(cx) {
                     return Poll::Ready(Some(served));
                 }
-                std::pin::Pin::new(&mut http).graceful_shutdown();
+                if !conn.is_busy() && patience.poll(cx).is_pending() {
+                    return Poll::Pending;
+                }
+                told = true;
+                Pin::new(&mut http).graceful_shutdown();
             } else if conn.may_rest() {
                 return Poll::Ready(None);
             }
@@ -233,7 +248,7 @@ async fn speak_h1(
         }
         // Idle: hyper's buffers, some 16 KiB, go back while nobody needs them.
         let woken = poll_fn(|cx| match stream.poll_rest(cx, &unread) {
-            Poll::Pending if conn.order() == Order::Drain => Poll::Ready(Ok(false)),
+            Poll::Pending if conn.order() == Order::Drain => patience.poll(cx).map(|()| Ok(false)),
             polled => polled,
         });
         if !woken.await? {
