@@ -6,75 +6,25 @@ import contextlib
 import json
 import os
 import socket
-import ssl
 import stat
 import subprocess
-import sys
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 import httpx
 import pytest
-from cryptography.hazmat.primitives import serialization
+from end_to_end import line, refusal, write_project
 from supervised import BOUND
 
 from serving import Serve
 from wire import Wire
 
-if TYPE_CHECKING:
-    from conftest import Certificates
-
-APP = """
-import json, os, threading
-
-gate = threading.Event()
-TOLD = ("REMOTE_ADDR", "wsgi.url_scheme", "SCRIPT_NAME", "PATH_INFO", "SERVER_PROTOCOL")
-
-def app(environ, start_response):
-    if environ["PATH_INFO"] == "/wait":
-        start_response("200 OK", [])("begun".encode())
-        gate.wait()
-        return []
-    environ["wsgi.input"].read()
-    told = {name: environ.get(name) for name in TOLD}
-    told |= {"from_file": os.environ.get("FROM_FILE"), "padding": "x" * 5000}
-    start_response("200 OK", [("Content-Type", "application/json")])
-    return [json.dumps(told).encode()]
-
-def make():
-    return app
-
-async def knows_no_lifespan(scope, receive, send):
-    assert scope["type"] != "lifespan"
-
-async def echo(scope, receive, send):
-    if scope["type"] == "websocket":
-        await receive()
-        await send({"type": "websocket.accept"})
-        while (event := await receive())["type"] == "websocket.receive":
-            await send({"type": "websocket.send", "text": event["text"]})
-"""
-
 
 @pytest.fixture
 def directory(tmp_path: Path) -> Path:
-    (tmp_path / "main.py").write_text(APP)
-    (tmp_path / "deep").mkdir()
-    (tmp_path / "deep" / "other.py").write_text(APP)
-    (tmp_path / "files").mkdir()
-    (tmp_path / "files" / "hello.txt").write_text("a file\n")
-    (tmp_path / "test.env").write_text("FROM_FILE='a value'\nOXBRIDGE_HEADERS=X-Env: yes\n")
-    (tmp_path / "oxbridge.toml").write_text('header = ["X-Toml: yes"]\nroot-path = "/toml"\n')
+    write_project(tmp_path)
     return tmp_path
-
-
-def line(*options: str, app: str = "main:app") -> list[str]:
-    """Command line, with a free port unless the options say where to listen."""
-    listens = {"--bind", "--uds", "--fd"} & set(options)
-    where = [] if listens else ["--port", "0"]
-    return [sys.executable, "-m", "oxbridge", "serve", app, "--no-access-log", *where, *options]
 
 
 @dataclass
@@ -328,121 +278,7 @@ def test_websocket_message_size(serve: Serve, directory: Path, size: int) -> Non
             assert closed.value.rcvd.code == 1009
 
 
-# TLS
-
-
-@pytest.fixture
-def tls(certificates: Certificates) -> list[str]:
-    return ["--ssl-certfile", str(certificates.chain), "--ssl-keyfile", str(certificates.key)]
-
-
-@pytest.mark.parametrize("more", [[], ["--workers", "2"]])
-def test_tls(
-    serve: Serve, directory: Path, certificates: Certificates, tls: list[str], more: list[str]
-) -> None:
-    served = serve(*line(*tls, *more), cwd=directory)
-    assert served.url.startswith("https://")
-    trust = ssl.create_default_context(cafile=certificates.authority)
-    for http2, version in ((False, "HTTP/1.1"), (True, "HTTP/2")):
-        with httpx.Client(verify=trust, http2=http2) as client:
-            answer = client.get(served.url)
-            assert answer.http_version == version
-            assert answer.json()["wsgi.url_scheme"] == "https"
-            assert answer.json()["SERVER_PROTOCOL"] == version
-    assert served.stop() == 0
-
-
-@pytest.mark.parametrize(("required", "without"), [("1", True), ("2", False)])
-def test_client_certificates(
-    serve: Serve,
-    directory: Path,
-    certificates: Certificates,
-    tls: list[str],
-    required: str,
-    without: bool,
-) -> None:
-    authorities = ["--ssl-ca-certs", str(certificates.authority), "--ssl-cert-reqs", required]
-    served = serve(*line(*tls, *authorities), cwd=directory)
-    trust = ssl.create_default_context(cafile=certificates.authority)
-    if without:
-        assert httpx.get(served.url, verify=trust).status_code == 200
-    else:
-        with pytest.raises(httpx.TransportError):
-            httpx.get(served.url, verify=trust)
-    trust.load_cert_chain(certificates.client_chain, certificates.client_key)
-    assert httpx.get(served.url, verify=trust).status_code == 200
-
-
-@pytest.mark.parametrize(
-    ("options", "most", "accepted"),
-    [
-        (["--ssl-min-version", "1.3"], ssl.TLSVersion.TLSv1_2, False),
-        (["--ssl-min-version", "1.3"], ssl.TLSVersion.TLSv1_3, True),
-        ([], ssl.TLSVersion.TLSv1_2, True),
-        (["--ssl-ciphers", "ECDHE-ECDSA-AES256-GCM-SHA384"], ssl.TLSVersion.TLSv1_2, True),
-    ],
-)
-def test_versions_and_ciphers(
-    serve: Serve,
-    directory: Path,
-    certificates: Certificates,
-    tls: list[str],
-    options: list[str],
-    most: ssl.TLSVersion,
-    accepted: bool,
-) -> None:
-    served = serve(*line(*tls, *options), cwd=directory)
-    trust = ssl.create_default_context(cafile=certificates.authority)
-    trust.maximum_version = most
-    with socket.create_connection(("127.0.0.1", served.port), BOUND) as plain:
-        if not accepted:
-            with pytest.raises(ssl.SSLError):
-                trust.wrap_socket(plain, server_hostname="localhost")
-            return
-        with trust.wrap_socket(plain, server_hostname="localhost") as secure:
-            assert secure.version() == most.name.replace("_", ".")
-            cipher = secure.cipher()
-            assert cipher is not None
-            if "--ssl-ciphers" in options:
-                assert cipher[0] == options[1]
-
-
-def test_a_key_with_a_password(serve: Serve, directory: Path, certificates: Certificates) -> None:
-    key = serialization.load_pem_private_key(certificates.key.read_bytes(), None)
-    locked = directory / "locked.pem"
-    locked.write_bytes(
-        key.private_bytes(
-            serialization.Encoding.PEM,
-            serialization.PrivateFormat.PKCS8,
-            serialization.BestAvailableEncryption(b"sesame"),
-        )
-    )
-    options = ["--ssl-certfile", str(certificates.chain), "--ssl-keyfile", str(locked)]
-    served = serve(*line(*options), cwd=directory, env={"OXBRIDGE_SSL_KEYFILE_PASSWORD": "sesame"})
-    trust = ssl.create_default_context(cafile=certificates.authority)
-    assert httpx.get(served.url, verify=trust).status_code == 200
-    said = refusal(directory, *options, "--ssl-keyfile-password", "wrong")
-    assert str(locked) in said
-
-
 # What does not start
-
-
-def refusal(directory: Path, *options: str, app: str = "main:app", code: int = 1) -> str:
-    """Start what must not start; the one sentence that it says."""
-    done = subprocess.run(
-        line(*options, app=app),
-        cwd=directory,
-        capture_output=True,
-        text=True,
-        timeout=BOUND,
-        check=False,
-    )
-    assert done.returncode == code, done.stderr
-    assert done.stdout == ""
-    assert done.stderr.count("\n") == 1, done.stderr
-    assert done.stderr.startswith(("oxbridge: ", "ERROR:    "))
-    return done.stderr
 
 
 def test_a_port_in_use(directory: Path) -> None:
@@ -451,16 +287,6 @@ def test_a_port_in_use(directory: Path) -> None:
         for more in ([], ["--workers", "2"]):
             said = refusal(directory, "--bind", where, *more)
             assert f"cannot listen on {where}: address already in use; another program" in said
-
-
-@pytest.mark.parametrize("more", [[], ["--workers", "2"]])
-def test_a_key_of_another_certificate(
-    directory: Path, certificates: Certificates, more: list[str]
-) -> None:
-    mismatched = [
-        "--ssl-certfile", str(certificates.chain), "--ssl-keyfile", str(certificates.client_key)
-    ]  # fmt: skip
-    assert str(certificates.client_key) in refusal(directory, *mismatched, *more)
 
 
 def test_a_lifespan_that_must_be(directory: Path) -> None:
@@ -476,25 +302,3 @@ def test_a_lifespan_that_must_be(directory: Path) -> None:
     assert done.returncode == 3
     assert 'assert scope["type"] != "lifespan"' in done.stderr
     assert done.stderr.endswith("oxbridge: the application failed to start: AssertionError\n")
-
-
-def test_a_key_that_may_not_be_read(directory: Path, certificates: Certificates) -> None:
-    key = directory / "secret.pem"
-    key.write_bytes(certificates.key.read_bytes())
-    key.chmod(0)
-    # What root can read all the same, it cannot without these.
-    capabilities = "--bounding-set=-dac_override,-dac_read_search"
-    unprivileged = ["setpriv", capabilities] if os.geteuid() == 0 else []
-    done = subprocess.run(
-        [
-            *unprivileged,
-            *line("--ssl-certfile", str(certificates.chain), "--ssl-keyfile", str(key)),
-        ],
-        cwd=directory,
-        capture_output=True,
-        text=True,
-        timeout=BOUND,
-        check=False,
-    )
-    assert done.returncode == 1
-    assert done.stderr == f"oxbridge: the key {key} cannot be read: Permission denied\n"
