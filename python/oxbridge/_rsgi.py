@@ -21,7 +21,7 @@ class RsgiLife:
         return application
 
     def begin(self) -> None:
-        """Call `__rsgi_init__`, which may run the loop; its exception goes to who starts the server."""
+        """Call `__rsgi_init__`, which may run the loop; its exception ends the start."""
         begin = getattr(self._target, "__rsgi_init__", None)
         if begin is not None:
             begin(self._loop)

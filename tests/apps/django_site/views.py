@@ -146,8 +146,8 @@ def endless(request: HttpRequest) -> StreamingHttpResponse:
 
 
 async def has_left(request: HttpRequest) -> HttpResponse:
-    # Django closes what it iterates over, and leaves the generator within to the collector where it was
-    # cancelled between two pieces.
+    # Django closes what it iterates over, and leaves the generator within to the collector where
+    # it was cancelled between two pieces.
     for _ in range(200):
         gc.collect()
         if await asyncio.to_thread(left.wait, 0.1):
