@@ -222,9 +222,11 @@ def test_a_client_that_leaves_ends_the_stream(site: Site) -> None:
     # A client of its own, since it is the connection that it leaves: httpx resets no stream.
     url = f"{site.client.base_url.join('/endless')}"
     http2 = site.client.base_url.scheme == "https"
-    with httpx.Client(http2=http2, verify=_any(), timeout=30) as leaving:
-        with leaving.stream("GET", url) as answer:
-            assert next(answer.iter_raw()).startswith(b"data: 0")
+    with (
+        httpx.Client(http2=http2, verify=_any(), timeout=30) as leaving,
+        leaving.stream("GET", url) as answer,
+    ):
+        assert next(answer.iter_raw()).startswith(b"data: 0")
     assert site.client.get("/left").json() == {"left": True}
 
 

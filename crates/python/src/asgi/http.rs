@@ -2,12 +2,13 @@
 
 use std::fs::File;
 use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicBool, AtomicU8, AtomicUsize, Ordering::Relaxed};
 use std::sync::{Arc, Mutex};
 use std::task::{Context, Poll};
 
 use http::header::{CONTENT_LENGTH, LINK};
 use http::{HeaderValue, StatusCode};
-use oxbridge::{Request, ResponseWriter};
+use oxbridge::{Request, ResponseWriter, WriteError};
 use pyo3::exceptions::{PyKeyError, PyRuntimeError, PyTypeError};
 use pyo3::intern;
 use pyo3::prelude::*;
@@ -26,6 +27,8 @@ use crate::tasks::{self, Answering, Outcome};
 #[pyclass(frozen, module = "oxbridge._oxbridge")]
 pub(crate) struct Http {
     inner: Mutex<Inner>,
+    /// Calls of `receive` that wait.
+    listening: AtomicUsize,
     asgi: Arc<Asgi>,
     queue: Arc<Queue>,
 }
@@ -64,6 +67,7 @@ impl Http {
                 received: false,
                 trailers: false,
             }),
+            listening: AtomicUsize::new(0),
             asgi,
             queue,
         }
@@ -76,9 +80,11 @@ impl Http {
     fn receive(slf: &Bound<'_, Self>) -> PyResult<Py<PyAny>> {
         let py = slf.py();
         let http = slf.get();
-        awaitable::of(py, Event(slf.clone().unbind()), || {
-            http.asgi.tasks.waiting(py, &http.queue)
-        })
+        awaitable::of(
+            py,
+            Event(slf.clone().unbind(), AtomicBool::new(false)),
+            || http.asgi.tasks.waiting(py, &http.queue),
+        )
     }
 
     /// Takes an event of the application.
@@ -90,23 +96,36 @@ impl Http {
             .ok_or_else(|| PyKeyError::new_err("an ASGI event needs a \"type\""))?;
         let kind = kind.cast::<PyString>()?;
         let mut inner = lock(py, &http.inner);
-        match kind.to_str()? {
-            "http.response.start" => inner.start(event)?,
-            "http.response.body" => inner.body(event)?,
-            "http.response.trailers" => inner.trailers(event)?,
-            "http.response.pathsend" => inner.path(event)?,
-            "http.response.early_hint" => inner.early_hint(event)?,
+        let taken = match kind.to_str()? {
+            "http.response.start" => inner.start(event),
+            "http.response.body" => inner.body(event),
+            "http.response.trailers" => inner.trailers(event),
+            "http.response.pathsend" => inner.path(event),
+            "http.response.early_hint" => inner.early_hint(event),
             other => {
                 return Err(PyRuntimeError::new_err(format!(
                     "unexpected ASGI event {other:?} for an HTTP request"
                 )));
             }
+        };
+        match taken {
+            Ok(()) => {}
+            Err(e) if e.is_instance_of::<ClientGone>(py) => {
+                drop(inner);
+                let waiting = http.asgi.tasks.waiting(py, &http.queue)?;
+                return awaitable::pending(
+                    py,
+                    Box::new(Gone(slf.clone().unbind(), Rounds::default())),
+                    waiting,
+                );
+            }
+            Err(e) => return Err(e),
         }
         if inner.stage == Stage::Complete {
             return awaitable::nothing(py);
         }
         drop(inner);
-        awaitable::of(py, Room(slf.clone().unbind()), || {
+        awaitable::of(py, Room(slf.clone().unbind(), Rounds::default()), || {
             http.asgi.tasks.waiting(py, &http.queue)
         })
     }
@@ -375,22 +394,70 @@ fn disconnect(py: Python<'_>) -> PyResult<Py<PyAny>> {
 }
 
 /// An event that is still to come.
-struct Event(Py<Http>);
+struct Event(Py<Http>, AtomicBool);
 
 impl Pollable for Event {
     fn poll(&self, py: Python<'_>, cx: &mut Context<'_>) -> Poll<PyResult<Py<PyAny>>> {
-        lock(py, &self.0.get().inner).poll_event(py, cx)
+        let polled = lock(py, &self.0.get().inner).poll_event(py, cx);
+        if polled.is_pending() && !self.1.swap(true, Relaxed) {
+            self.0.get().listening.fetch_add(1, Relaxed);
+        }
+        polled
+    }
+}
+
+impl Drop for Event {
+    /// Delivered, or cancelled.
+    fn drop(&mut self) {
+        if *self.1.get_mut() {
+            self.0.get().listening.fetch_sub(1, Relaxed);
+        }
     }
 }
 
 /// Room for more of the answer, which a slow client makes by and by.
-struct Room(Py<Http>);
+struct Room(Py<Http>, Rounds);
 
 impl Pollable for Room {
     fn poll(&self, py: Python<'_>, cx: &mut Context<'_>) -> Poll<PyResult<Py<PyAny>>> {
-        lock(py, &self.0.get().inner)
-            .writer
-            .poll_room(cx)
-            .map(|room| room.map(|()| py.None()).map_err(write_error))
+        match lock(py, &self.0.get().inner).writer.poll_room(cx) {
+            Poll::Ready(Err(WriteError::ClientGone)) => self.1.poll(self.0.get(), py, cx),
+            room => room.map(|room| room.map(|()| py.None()).map_err(write_error)),
+        }
+    }
+}
+
+/// A `send` to a client that has gone.
+struct Gone(Py<Http>, Rounds);
+
+impl Pollable for Gone {
+    fn poll(&self, py: Python<'_>, cx: &mut Context<'_>) -> Poll<PyResult<Py<PyAny>>> {
+        self.1.poll(self.0.get(), py, cx)
+    }
+}
+
+/// Some rounds of the event loop before a `send` to a client that has gone raises. An application that
+/// waits for `http.disconnect` beside its sends, as Django's, is to be told in that way first: it ends the
+/// request properly then, and as failed by the exception. While that event is on its way, a `send` does
+/// nothing.
+#[derive(Default)]
+struct Rounds(AtomicU8);
+
+impl Rounds {
+    fn poll(&self, http: &Http, py: Python<'_>, cx: &mut Context<'_>) -> Poll<PyResult<Py<PyAny>>> {
+        const ENOUGH: u8 = 8;
+        const QUIET: u8 = u8::MAX;
+        let rounds = self.0.load(Relaxed);
+        if rounds == QUIET {
+            return Poll::Ready(Ok(py.None()));
+        }
+        if rounds == ENOUGH {
+            return Poll::Ready(Err(ClientGone::new_err("the client has gone")));
+        }
+        let listens = rounds == 0 && http.listening.load(Relaxed) > 0;
+        self.0
+            .store(if listens { QUIET } else { rounds + 1 }, Relaxed);
+        cx.waker().wake_by_ref();
+        Poll::Pending
     }
 }
