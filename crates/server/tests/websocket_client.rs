@@ -1,6 +1,5 @@
 //! Conversations with another implementation's client, tungstenite.
 
-#[allow(dead_code, reason = "no client shows a certificate here")]
 mod authority;
 mod wire;
 

@@ -2,7 +2,7 @@
 
 use std::fs::File;
 use std::path::{Path, PathBuf};
-use std::sync::atomic::{AtomicBool, AtomicU8, AtomicUsize, Ordering::Relaxed};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering::Relaxed};
 use std::sync::{Arc, Mutex};
 use std::task::{Context, Poll};
 
@@ -110,14 +110,10 @@ impl Http {
         };
         match taken {
             Ok(()) => {}
-            Err(e) if e.is_instance_of::<ClientGone>(py) => {
+            Err(e) if e.is_instance_of::<ClientGone>(py) && http.is_listening() => {
                 drop(inner);
                 let waiting = http.asgi.tasks.waiting(py, &http.queue)?;
-                return awaitable::pending(
-                    py,
-                    Box::new(Gone(slf.clone().unbind(), Rounds::default())),
-                    waiting,
-                );
+                return awaitable::pending(py, Box::new(Passed::default()), waiting);
             }
             Err(e) => return Err(e),
         }
@@ -125,7 +121,7 @@ impl Http {
             return awaitable::nothing(py);
         }
         drop(inner);
-        awaitable::of(py, Room(slf.clone().unbind(), Rounds::default()), || {
+        awaitable::of(py, Room(slf.clone().unbind()), || {
             http.asgi.tasks.waiting(py, &http.queue)
         })
     }
@@ -134,6 +130,14 @@ impl Http {
     #[pyo3(name = "ended")]
     fn ended_by(&self, py: Python<'_>, task: &Bound<'_, PyAny>) -> PyResult<()> {
         self.ended(py, task)
+    }
+}
+
+impl Http {
+    /// Whether the application waits in `receive`: it is told there that its client has gone, and ends the
+    /// request properly. An exception out of `send` would be a failure to it, as it is to Django.
+    fn is_listening(&self) -> bool {
+        self.listening.load(Relaxed) != 0
     }
 }
 
@@ -416,47 +420,31 @@ impl Drop for Event {
 }
 
 /// Room for more of the answer, which a slow client makes by and by.
-struct Room(Py<Http>, Rounds);
+struct Room(Py<Http>);
 
 impl Pollable for Room {
     fn poll(&self, py: Python<'_>, cx: &mut Context<'_>) -> Poll<PyResult<Py<PyAny>>> {
-        match lock(py, &self.0.get().inner).writer.poll_room(cx) {
-            Poll::Ready(Err(WriteError::ClientGone)) => self.1.poll(self.0.get(), py, cx),
-            room => room.map(|room| room.map(|()| py.None()).map_err(write_error)),
+        let http = self.0.get();
+        match lock(py, &http.inner).writer.poll_room(cx) {
+            Poll::Pending => Poll::Pending,
+            Poll::Ready(Err(WriteError::ClientGone)) if http.is_listening() => {
+                Poll::Ready(Ok(py.None()))
+            }
+            Poll::Ready(room) => Poll::Ready(room.map(|()| py.None()).map_err(write_error)),
         }
     }
 }
 
-/// A `send` to a client that has gone.
-struct Gone(Py<Http>, Rounds);
-
-impl Pollable for Gone {
-    fn poll(&self, py: Python<'_>, cx: &mut Context<'_>) -> Poll<PyResult<Py<PyAny>>> {
-        self.1.poll(self.0.get(), py, cx)
-    }
-}
-
-/// Some rounds of the event loop before a `send` to a client that has gone raises. An application that
-/// waits for `http.disconnect` beside its sends, as Django's, is to be told in that way first: it ends the
-/// request properly then, and as failed by the exception. While that event is on its way, a `send` does
-/// nothing.
+/// A `send` to a client that has gone, while a `receive` is about to say so: it does nothing, and lets the
+/// loop run once.
 #[derive(Default)]
-struct Rounds(AtomicU8);
+struct Passed(AtomicBool);
 
-impl Rounds {
-    fn poll(&self, http: &Http, py: Python<'_>, cx: &mut Context<'_>) -> Poll<PyResult<Py<PyAny>>> {
-        const ENOUGH: u8 = 8;
-        const QUIET: u8 = u8::MAX;
-        let rounds = self.0.load(Relaxed);
-        if rounds == QUIET {
+impl Pollable for Passed {
+    fn poll(&self, py: Python<'_>, cx: &mut Context<'_>) -> Poll<PyResult<Py<PyAny>>> {
+        if self.0.swap(true, Relaxed) {
             return Poll::Ready(Ok(py.None()));
         }
-        if rounds == ENOUGH {
-            return Poll::Ready(Err(ClientGone::new_err("the client has gone")));
-        }
-        let listens = rounds == 0 && http.listening.load(Relaxed) > 0;
-        self.0
-            .store(if listens { QUIET } else { rounds + 1 }, Relaxed);
         cx.waker().wake_by_ref();
         Poll::Pending
     }
