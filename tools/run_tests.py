@@ -28,6 +28,8 @@ from clib_cargo import target_dir
 ROOT = Path(__file__).resolve().parent.parent
 # The C libraries, and the languages that use them.
 C_TESTS = ("tests/c", "tests/gohttp", "tests/languages")
+# What `oxbridge serve` is for: applications, their interfaces, workers.
+SERVE_TESTS = ("tests/apps", "tests/protocols", "tests/asyncio_fidelity", "tests/serve")
 # The bound of one suite, in seconds: what hangs is cut while the run can still say what it was.
 SUITE_BOUND = 1500
 
@@ -114,8 +116,12 @@ def suites() -> list[Suite]:
             ],
             fine=(5,),
         ),
-        # All tests but the C libraries', which come last: they build the most.
-        Suite("python", [python, "-m", "pytest", *(f"--ignore={place}" for place in C_TESTS)]),
+        # All tests but the next suite's and the C libraries', which come last: they build the most.
+        Suite(
+            "python",
+            [python, "-m", "pytest", *(f"--ignore={place}" for place in SERVE_TESTS + C_TESTS)],
+        ),
+        Suite("serve", [python, "-m", "pytest", *SERVE_TESTS]),
         # --show-output: a test that cannot run says so on its output, and passes.
         Suite("rust", [*rust, *locked, "--", "--show-output"]),
         # The handles that C programs hold: every interleaving of small cases, and every access.
