@@ -9,7 +9,8 @@ from typing import Any
 
 import pytest
 
-from oxbridge import Config
+from oxbridge import Config, Mux
+from oxbridge._cli import loading
 from oxbridge._cli.errors import AppFailed, CommandError
 from oxbridge._cli.loading import load, own_traceback
 
@@ -17,6 +18,12 @@ Write = Callable[..., Path]
 
 WSGI = "def {name}(environ, start_response): return []\n"
 ASGI = "async def {name}(scope, receive, send): ...\n"
+
+
+@pytest.fixture(autouse=True)
+def no_routes_of_other_tests(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Hide what other tests of this process have registered by `oxbridge.route`."""
+    monkeypatch.setattr(loading, "default_mux", Mux())
 
 
 @pytest.fixture
