@@ -77,19 +77,20 @@ def test_a_worker_that_hangs_shows_where_and_is_replaced(serve: Serve, directory
 
 
 @pytest.mark.parametrize(
-    ("app", "shown"),
+    ("app", "requests", "shown"),
     [
-        ("app:asgi", r'File ".*app.py", line \d+ in asgi'),
-        ("app:wsgi", r'app.py", line \d+ in wsgi'),
+        # One: a second would wait to be accepted, and the next worker would take it and hang too.
+        ("app:asgi", 1, r'File ".*app.py", line \d+ in asgi'),
+        ("app:wsgi", 2, r'app.py", line \d+ in wsgi'),
     ],
 )
 def test_applications_that_hang_are_replaced(
-    serve: Serve, directory: Path, app: str, shown: str
+    serve: Serve, directory: Path, app: str, requests: int, shown: str
 ) -> None:
     """An event loop that is blocked, and threads that all wait for ever."""
     served = start(serve, directory, app=app, workers=1, threads=2, timeout_worker_healthcheck=2)
     (victim,) = workers(served)
-    hanging = [connect(served.url) for _ in range(2)]
+    hanging = [connect(served.url) for _ in range(requests)]
     for each in hanging:
         each.request("GET", "/hang")
     served.wait_for_line(rf"process {victim}\) hangs: no sign of life for [0-9]+ s")
