@@ -123,9 +123,10 @@ class WakeOnSignal:
     def __exit__(self, *error: object) -> None:
         if self._pair is not None:
             reading, writing = self._pair
-            if signal.set_wakeup_fd(-1) != writing.fileno():
-                # An application has taken the place over, and given it up: nothing to put back.
-                pass
+            taken = signal.set_wakeup_fd(-1)
+            if taken not in (writing.fileno(), -1):
+                # An application has taken the place over: it stays its own.
+                signal.set_wakeup_fd(taken)
             self._loop.remove_reader(reading)
             reading.close()
             writing.close()
