@@ -10,10 +10,11 @@ import signal
 import threading
 from collections.abc import Iterator
 from types import FrameType
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from oxbridge._addresses import places
 from oxbridge._drive import call_soon
+from oxbridge._handlers import handled
 
 if TYPE_CHECKING:
     from oxbridge.server import Server
@@ -113,13 +114,5 @@ def _stopped_by_signals(server: Server) -> Iterator[None]:
         cut = number == signal.SIGINT and server.should_exit
         server.begin_stop(0 if cut else None)
 
-    before: dict[signal.Signals, Any] = {}
-    try:
-        for number in SIGNALS:
-            # None: a handler that was not installed from Python, and could not be put back.
-            if signal.getsignal(number) is not None:
-                before[number] = signal.signal(number, stop)
+    with handled(dict.fromkeys(SIGNALS, stop)):
         yield
-    finally:
-        for number, handler in before.items():
-            signal.signal(number, handler)

@@ -6,8 +6,8 @@ import contextlib
 import signal
 import socket
 from types import FrameType, TracebackType
-from typing import Any
 
+from oxbridge._handlers import handled
 from oxbridge.server import Server
 
 SIGNALS = (signal.SIGINT, signal.SIGTERM)
@@ -26,17 +26,14 @@ class StopSignals:
         self._reading, self._writing = socket.socketpair()
         # A full buffer is a wake-up that is under way already.
         self._writing.setblocking(False)
-        self._before: dict[signal.Signals, Any] = {}
         self._wakeup_before = -1
 
     def __enter__(self) -> StopSignals:
         self._wakeup_before = signal.set_wakeup_fd(
             self._writing.fileno(), warn_on_full_buffer=False
         )
-        for number in SIGNALS:
-            # None: a handler that was not installed from Python, and could not be put back.
-            if signal.getsignal(number) is not None:
-                self._before[number] = signal.signal(number, self._stop)
+        self._handlers = handled(dict.fromkeys(SIGNALS, self._stop))
+        self._handlers.__enter__()
         return self
 
     def __exit__(
@@ -45,8 +42,7 @@ class StopSignals:
         error: BaseException | None,
         traceback: TracebackType | None,
     ) -> None:
-        for number, handler in self._before.items():
-            signal.signal(number, handler)
+        self._handlers.__exit__(kind, error, traceback)
         signal.set_wakeup_fd(self._wakeup_before)
         self._reading.close()
         self._writing.close()

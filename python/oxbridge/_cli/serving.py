@@ -13,12 +13,13 @@ from functools import partial
 from importlib import import_module
 from pathlib import Path
 from types import FrameType
-from typing import Any, Protocol
+from typing import Protocol
 
 from oxbridge._cli.banner import start_line
 from oxbridge._cli.errors import CommandError
 from oxbridge._cli.interface import Interface
 from oxbridge._cli.loading import load
+from oxbridge._handlers import handled
 from oxbridge._oxbridge import Metrics
 from oxbridge._supervisor.admin import observed, observed_alone
 from oxbridge._supervisor.pidfile import PidFile
@@ -180,22 +181,14 @@ def _obeys_signals(
     def reopen(number: int, frame: FrameType | None) -> None:
         server.reopen_access_log()
 
-    wanted = {
+    handlers = {
         signal.SIGUSR1: reopen,
         signal.SIGQUIT: stop,
         signal.SIGINT: stop,
         signal.SIGTERM: stop,
     }
-    before: dict[signal.Signals, Any] = {}
-    try:
-        for number, handler in wanted.items():
-            # None: a handler that was not installed from Python, and could not be put back.
-            if signal.getsignal(number) is not None:
-                before[number] = signal.signal(number, handler)
+    with handled(handlers):
         yield
-    finally:
-        for number, handler in before.items():
-            signal.signal(number, handler)
 
 
 def _app_server() -> MakeServer:

@@ -6,7 +6,7 @@ import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from oxbridge._cli.values import FALSE, TRUE, Kind
+from oxbridge._cli.values import FALSE, TRUE, Kind, Path
 
 
 @dataclass(frozen=True)
@@ -173,7 +173,7 @@ def _host_port(text: str) -> tuple[str | None, str | None]:
 
 
 @dataclass(frozen=True)
-class LogConfig(Kind):
+class LogConfig(Path):
     """The path of a logging configuration, or from TOML and Python the dictionary itself."""
 
     @property
@@ -181,17 +181,5 @@ class LogConfig(Kind):
         """What a value must be."""
         return "the path of a .json, .yaml or .ini file, or a table" + self._or_none
 
-    @property
-    def metavar(self) -> str:
-        """How help calls the value."""
-        return "PATH"
-
     def _from_value(self, value: object) -> object:
-        spelled = getattr(value, "__fspath__", None)
-        if spelled is not None:
-            value = spelled()
-        if isinstance(value, Mapping):
-            return dict(value)
-        if not isinstance(value, str) or not value:
-            raise self._wrong()
-        return value
+        return dict(value) if isinstance(value, Mapping) else super()._from_value(value)

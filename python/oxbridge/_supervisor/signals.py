@@ -7,7 +7,8 @@ import signal
 import socket
 from collections.abc import Iterable
 from types import FrameType, TracebackType
-from typing import Any
+
+from oxbridge._handlers import handled
 
 
 class Signals:
@@ -18,7 +19,6 @@ class Signals:
 
     def __init__(self, numbers: Iterable[signal.Signals]) -> None:
         self._numbers = tuple(numbers)
-        self._before: dict[signal.Signals, Any] = {}
         self._wakeup_before = -1
 
     def __enter__(self) -> Signals:
@@ -29,10 +29,8 @@ class Signals:
         self._wakeup_before = signal.set_wakeup_fd(
             self._writing.fileno(), warn_on_full_buffer=False
         )
-        for number in self._numbers:
-            # None: a handler that was not installed from Python, and could not be put back.
-            if signal.getsignal(number) is not None:
-                self._before[number] = signal.signal(number, _noted)
+        self._handlers = handled(dict.fromkeys(self._numbers, _noted))
+        self._handlers.__enter__()
         return self
 
     def __exit__(
@@ -41,8 +39,7 @@ class Signals:
         error: BaseException | None,
         traceback: TracebackType | None,
     ) -> None:
-        for number, handler in self._before.items():
-            signal.signal(number, handler)
+        self._handlers.__exit__(kind, error, traceback)
         signal.set_wakeup_fd(self._wakeup_before)
         self._reading.close()
         self._writing.close()
