@@ -14,6 +14,7 @@
 //! After D. Schmidt et al., *Pattern-Oriented Software Architecture*, volume 2, "Leader/Followers".
 
 mod ending;
+mod hold;
 mod watchdog;
 mod worker;
 
@@ -191,6 +192,7 @@ impl Crew {
     /// The life of a worker thread.
     fn work(self: &Arc<Self>, worker: &Arc<Worker>) {
         let _seat = sit_down(self.clone(), worker.clone());
+        worker.place.get_or_init(hold::Thread::current);
         loop {
             let mut order = None;
             self.host

@@ -151,6 +151,9 @@ impl WsgiResponse {
             }
             list.iter().collect()
         } else if let Ok(tuple) = result.cast_exact::<PyTuple>() {
+            if tuple.len() == 1 {
+                return self.take_one(py, &tuple.get_item(0)?).map(|()| true);
+            }
             tuple.iter().collect()
         } else {
             return Ok(false);

@@ -6,11 +6,13 @@ use std::sync::atomic::Ordering::{Relaxed, SeqCst};
 use std::time::Duration;
 
 use crate::crew::Crew;
+use crate::crew::hold::{Suspicion, Verdict};
 use crate::crew::worker::{self, Order, Worker};
 use crate::reactor::Wait;
 use crate::sync::lock;
 
-/// How long a handler may hold the leader: between one and two of these.
+/// How long a handler may wait on the leader: between one and two of these. One that computes is looked at
+/// once more.
 const BEAT: Duration = Duration::from_millis(1);
 /// The watchdog sleeps after this many beats in which no handler ran.
 const QUIET_BEATS: u32 = 100;
@@ -31,6 +33,7 @@ impl Crew {
         worker::join(self);
         let mut last: Option<(Arc<Worker>, u32)> = None;
         let mut quiet = 0;
+        let mut suspicion = Suspicion::default();
         loop {
             if lock(&self.roster).closed {
                 return;
@@ -46,13 +49,21 @@ impl Crew {
                 matches!(&last, Some((worker, b)) if *b == beat && Arc::ptr_eq(worker, &leader));
             quiet = if same && beat % 2 == 0 { quiet + 1 } else { 0 };
             if same && beat % 2 == 1 {
-                let route = leader.route.load(Relaxed);
-                if let Some(route) = self.reactor.shared().app.table().route(route) {
-                    route.mark_slow(SLOW);
+                let thread = leader.place.get().copied().flatten();
+                let verdict = suspicion.look(thread, BEAT);
+                if verdict != Verdict::Unclear {
+                    let route = leader.route.load(Relaxed);
+                    if verdict == Verdict::Held
+                        && let Some(route) = self.reactor.shared().app.table().route(route)
+                    {
+                        route.mark_slow(SLOW);
+                    }
+                    self.promote_from(&leader);
+                    last = None;
+                    continue;
                 }
-                self.promote_from(&leader);
-                last = None;
-                continue;
+            } else {
+                suspicion = Suspicion::default();
             }
             if quiet >= QUIET_BEATS {
                 self.doze(&leader, beat);

@@ -9,6 +9,7 @@ use std::sync::{Arc, Condvar, Mutex};
 use std::task::Waker;
 
 use crate::crew::Crew;
+use crate::crew::hold::Place;
 use crate::reactor::{Job, is_inside};
 use crate::sync::lock;
 
@@ -20,6 +21,8 @@ pub(super) struct Worker {
     pub(super) route: AtomicU32,
     /// Whether it leads. Written under the deck's lock.
     pub(super) leads: AtomicBool,
+    /// Where it runs.
+    pub(super) place: Place,
     pub(super) order: Mutex<Option<Order>>,
     pub(super) ordered: Condvar,
 }
@@ -36,6 +39,7 @@ impl Worker {
             beat: AtomicU32::new(0),
             route: AtomicU32::new(0),
             leads: AtomicBool::new(false),
+            place: Place::new(),
             order: Mutex::new(None),
             ordered: Condvar::new(),
         })
