@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import signal
+import subprocess
 import sys
 import threading
 from pathlib import Path
@@ -152,7 +153,7 @@ def test_a_suite_that_cannot_be_built_has_failed_and_says_why(
     counting.builds.append(Build("it", python("raise SystemExit('error: a comma is missing')")))
     with Background(counting.builds, environment) as background:
         assert counting.run(environment, background) == run_tests.Tally(failed=1)
-    assert "error: a comma is missing\n" in capsys.readouterr().out
+    assert "error: a comma is missing\n-- counting: failed (1): " in capsys.readouterr().out
 
 
 def test_a_suite_that_measures_no_time_is_run_in_the_background(
@@ -164,3 +165,28 @@ def test_a_suite_that_measures_no_time_is_run_in_the_background(
         assert counting.run(environment, background) == run_tests.Tally(passed=1)
         assert "1 passed; 0 failed" in capsys.readouterr().out
         assert crashed.run(environment, background) == run_tests.Tally(failed=1)
+
+
+def test_a_run_that_is_terminated_leaves_no_build_behind(held: Held) -> None:
+    source = f"""
+import run_tests, sys
+from background import Build
+build = Build("held", {held.build.command!r})
+run_tests.suites = lambda: [run_tests.Suite("held", ["true"], builds=[build])]
+sys.argv[1:] = ["--no-install"]
+sys.exit(run_tests.main())
+"""
+    tools = Path(run_tests.__file__).parent
+    with subprocess.Popen(
+        [sys.executable, "-c", source],
+        env={**os.environ, "PYTHONPATH": str(tools)},
+        stdout=subprocess.DEVNULL,
+    ) as run:
+        try:
+            process = held.process()
+            run.terminate()
+            assert run.wait(30) == 128 + signal.SIGTERM
+        finally:
+            run.kill()
+    with pytest.raises(ProcessLookupError):
+        os.kill(process, 0)

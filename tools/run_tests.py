@@ -90,10 +90,12 @@ class Suite:
         print(f"\n-- {self.name}: {' '.join(self.command)}", flush=True)
         began = time.monotonic()
         for build in self.builds:
+            print(f"-- {self.name}: waits for {build.name}", flush=True)
             outcome = background.finish(build)
             if outcome.status != 0:
                 print(outcome.output, end="")
-                print(f"-- {self.name}: failed ({outcome.status}): {' '.join(build.command)}")
+                command = " ".join(build.command)
+                print(f"-- {self.name}: failed ({outcome.status}): {command}", flush=True)
                 return Tally(failed=1)
             print(f"-- {self.name}: {build.name} took {outcome.seconds:.0f} s", flush=True)
         waited = time.monotonic() - began
@@ -214,6 +216,8 @@ def main() -> int:
 
     if not asked.no_install:
         programs.install()
+    # Whoever ends the run ends what it has started.
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(128 + signal.SIGTERM))
     environment = {**os.environ, **programs.environment()}
     # Anew, now that what they need is installed.
     chosen = [suite for suite in suites() if not asked.suite or suite.name in asked.suite]
