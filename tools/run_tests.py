@@ -5,6 +5,8 @@
 A test that cannot run on this machine is no failure, but it is never passed over in silence: it is
 listed by name at the end. A suite reports it with a line `NOT RUN: name (why)`. With --strict, any
 such test makes the run fail.
+
+What the later suites run is built meanwhile, in the background: see `Suite.builds`.
 """
 
 from __future__ import annotations
@@ -23,6 +25,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 import programs
+from background import Background, Build
 from clib_cargo import target_dir
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -30,6 +33,8 @@ ROOT = Path(__file__).resolve().parent.parent
 C_TESTS = ("tests/c", "tests/gohttp", "tests/languages")
 # What `oxbridge serve` is for: applications, their interfaces, workers.
 SERVE_TESTS = ("tests/apps", "tests/protocols", "tests/asyncio_fidelity", "tests/serve")
+# As tests/cbuild.py asks for the C libraries.
+CLIB = (sys.executable, str(ROOT / "tools" / "clib.py"), "build")
 # The bound of one suite, in seconds: what hangs is cut while the run can still say what it was.
 SUITE_BOUND = 1500
 
@@ -64,6 +69,8 @@ class Suite:
     """One command that runs tests. `counts` is false for a command that is itself one check.
 
     `needs` names a program of programs.py, and `settings` variables that the command is run with.
+    `builds` make what it runs; while earlier suites run, they are made in the background. A suite
+    that is not `timed` has no test for which time matters: all of it is run there.
     """
 
     name: str
@@ -73,32 +80,78 @@ class Suite:
     fine: tuple[int, ...] = ()
     needs: str | None = None
     settings: dict[str, str] = field(default_factory=dict)
+    builds: list[Build] = field(default_factory=list)
+    timed: bool = True
 
-    def run(self, environment: dict[str, str]) -> Tally:
+    def run(self, environment: dict[str, str], background: Background) -> Tally:
         """Run the suite, its output shown as it comes, and count."""
-        if self.needs and programs.find(self.needs) is None:
+        if not self.can_run():
             return Tally(not_run=[f"{self.name} (needs {self.needs})"])
         print(f"\n-- {self.name}: {' '.join(self.command)}", flush=True)
         began = time.monotonic()
+        for build in self.builds:
+            print(f"-- {self.name}: waits for {build.name}", flush=True)
+            outcome = background.finish(build)
+            if outcome.status != 0:
+                print(outcome.output, end="")
+                command = " ".join(build.command)
+                print(f"-- {self.name}: failed ({outcome.status}): {command}", flush=True)
+                return Tally(failed=1)
+            print(f"-- {self.name}: {build.name} took {outcome.seconds:.0f} s", flush=True)
+        waited = time.monotonic() - began
+        began = time.monotonic()
         tally = Tally()
-        status = _stream(self.command, {**environment, **self.settings}, tally)
+        if self.timed:
+            status = _stream(self.command, {**environment, **self.settings}, tally)
+        else:
+            outcome = background.finish(self.whole)
+            status = outcome.status
+            print(outcome.output, end="")
+            for line in outcome.output.splitlines():
+                tally.read(line)
         failed = status != 0 and status not in self.fine
         if not self.counts:
             tally.passed, tally.failed = (0, 1) if failed else (1, 0)
         elif failed and tally.failed == 0:
             # It did not compile, or it crashed: no test says so, and the total must.
             tally.failed = 1
-        print(f"-- {self.name}: {time.monotonic() - began:.0f} s", flush=True)
+        took = f"{time.monotonic() - began:.0f} s"
+        print(f"-- {self.name}: {took}, after {waited:.0f} s for its builds", flush=True)
         return tally
+
+    @property
+    def beside(self) -> list[Build]:
+        """What is done for it in the background."""
+        return self.builds if self.timed else [*self.builds, self.whole]
+
+    @property
+    def whole(self) -> Build:
+        """Its run, for the background."""
+        return Build("the run", tuple(self.command), self.settings)
+
+    def can_run(self) -> bool:
+        """Whether the program that it needs is there."""
+        return self.needs is None or programs.find(self.needs) is not None
 
 
 def suites() -> list[Suite]:
-    """List every suite, quickest answer first."""
+    """List every suite, quickest answer first; those that have to be built come last."""
     python = sys.executable
     locked = ["--locked"] if os.environ.get("CI") else []
     # The extension module links against an interpreter's symbols: its tests are the Python tests.
     rust = ["cargo", "test", "--workspace", "--exclude", "oxbridge-python", "--no-fail-fast"]
-    handles = ["--package", "oxbridge-handles"]
+    rust += locked
+    rust_tests = Build("the tests", (*rust, "--no-run"))
+    loom = ["cargo", "test", "--package", "oxbridge-handles", "--test", "loom", *locked]
+    loom_settings = {
+        "RUSTFLAGS": "--cfg loom",
+        # A place of its own: other flags would have all else compiled anew, each time.
+        "CARGO_TARGET_DIR": str(target_dir() / "loom"),
+        "CARGO_PROFILE_DEV_DEBUG": "0",
+    }
+    miri = ["cargo", "+nightly", "miri", "test", "--package", "oxbridge-handles", *locked]
+    libraries = Build("the C libraries", (*CLIB, "--profile", "quick"))
+    miri_settings = {"MIRIFLAGS": "-Zmiri-strict-provenance"}
     stubtest = [python, "-m", "mypy.stubtest", "--mypy-config-file", "pyproject.toml", "--concise"]
     return [
         Suite("stubs", [*stubtest, *_stubs()], counts=False),
@@ -116,32 +169,30 @@ def suites() -> list[Suite]:
             ],
             fine=(5,),
         ),
-        # All tests but the next suite's and the C libraries', which come last: they build the most.
+        Suite("serve", [python, "-m", "pytest", *SERVE_TESTS]),
+        # All the others, but for the C libraries', which come last: they build the most.
         Suite(
             "python",
             [python, "-m", "pytest", *(f"--ignore={place}" for place in SERVE_TESTS + C_TESTS)],
+            # The benchmark has rows in C.
+            builds=[libraries],
         ),
-        Suite("serve", [python, "-m", "pytest", *SERVE_TESTS]),
         # --show-output: a test that cannot run says so on its output, and passes.
-        Suite("rust", [*rust, *locked, "--", "--show-output"]),
+        Suite("rust", [*rust, "--", "--show-output"], builds=[rust_tests]),
         # The handles that C programs hold: every interleaving of small cases, and every access.
-        Suite(
-            "loom",
-            ["cargo", "test", *handles, "--test", "loom", *locked],
-            # A place of its own: other flags would have all else compiled anew, each time.
-            settings={
-                "RUSTFLAGS": "--cfg loom",
-                "CARGO_TARGET_DIR": str(target_dir() / "loom"),
-                "CARGO_PROFILE_DEV_DEBUG": "0",
-            },
-        ),
-        Suite(
-            "miri",
-            ["cargo", "+nightly", "miri", "test", *handles, *locked],
-            needs="nightly",
-            settings={"MIRIFLAGS": "-Zmiri-strict-provenance"},
-        ),
-        Suite("c", [python, "-m", "pytest", *C_TESTS]),
+        Suite("loom", loom, settings=loom_settings, timed=False),
+        Suite("miri", miri, settings=miri_settings, timed=False, needs="nightly"),
+        Suite("c", [python, "-m", "pytest", *C_TESTS], builds=[libraries, *_sanitized()]),
+    ]
+
+
+def _sanitized() -> list[Build]:
+    """What builds the libraries for tests/c/test_sanitizers.py, where its tests can run."""
+    if not (programs.find("nightly") and programs.find("clang")):
+        return []
+    return [
+        Build(f"liboxbridge with {name}", (*CLIB, "--only", "oxbridge", "--sanitize", sanitizer))
+        for name, sanitizer in (("AddressSanitizer", "address"), ("ThreadSanitizer", "thread"))
     ]
 
 
@@ -154,21 +205,25 @@ def _stubs() -> list[str]:
 
 def main() -> int:
     """Run the suites asked for and return the exit code."""
-    known = suites()
+    known = [suite.name for suite in suites()]
     parser = argparse.ArgumentParser(description="Run the tests of every language.")
     parser.add_argument("--strict", action="store_true", help="fail if any test cannot run")
     parser.add_argument("--no-install", action="store_true", help="install no missing program")
-    parser.add_argument("suite", nargs="*", help=f"of {', '.join(s.name for s in known)}")
+    parser.add_argument("suite", nargs="*", help=f"of {', '.join(known)}")
     asked = parser.parse_args()
-    if unknown := set(asked.suite) - {suite.name for suite in known}:
+    if unknown := set(asked.suite) - set(known):
         parser.error(f"no suite is called {', '.join(sorted(unknown))}")
 
     if not asked.no_install:
         programs.install()
+    # Whoever ends the run ends what it has started.
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(128 + signal.SIGTERM))
     environment = {**os.environ, **programs.environment()}
-    tallies = [
-        suite.run(environment) for suite in known if not asked.suite or suite.name in asked.suite
-    ]
+    # Anew, now that what they need is installed.
+    chosen = [suite for suite in suites() if not asked.suite or suite.name in asked.suite]
+    builds = [build for suite in chosen if suite.can_run() for build in suite.beside]
+    with Background(builds, environment) as background:
+        tallies = [suite.run(environment, background) for suite in chosen]
     return report(tallies, strict=asked.strict)
 
 
@@ -191,7 +246,7 @@ def report(tallies: Iterable[Tally], *, strict: bool) -> int:
 
 def _stream(command: list[str], environment: dict[str, str], tally: Tally) -> int:
     """Run a command in the project's root, pass its output on as it comes, return its exit code."""
-    process = subprocess.Popen(
+    with subprocess.Popen(
         command,
         cwd=ROOT,
         env=environment,
@@ -202,19 +257,19 @@ def _stream(command: list[str], environment: dict[str, str], tally: Tally) -> in
         errors="replace",
         # Its own group, so that what a test leaves running goes with it.
         start_new_session=True,
-    )
-    cut = threading.Timer(SUITE_BOUND, _kill, [process])
-    cut.start()
-    try:
-        # stdout=PIPE above: the stream is there.
-        for line in process.stdout or ():
-            sys.stdout.write(line)
-            sys.stdout.flush()
-            tally.read(line.rstrip("\n"))
-        return process.wait()
-    finally:
-        cut.cancel()
-        _kill(process)
+    ) as process:
+        cut = threading.Timer(SUITE_BOUND, _kill, [process])
+        cut.start()
+        try:
+            # stdout=PIPE above: the stream is there.
+            for line in process.stdout or ():
+                sys.stdout.write(line)
+                sys.stdout.flush()
+                tally.read(line.rstrip("\n"))
+            return process.wait()
+        finally:
+            cut.cancel()
+            _kill(process)
 
 
 def _kill(process: subprocess.Popen[str]) -> None:

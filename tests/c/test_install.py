@@ -13,7 +13,7 @@ import pytest
 from elf import SONAMES, dynamic
 
 import clib_cargo
-from cbuild import BUILD_BOUND, Prefix
+from cbuild import BUILD_BOUND, PROFILE, Prefix
 from serving import ROOT, Serve
 
 HELLO = """
@@ -65,7 +65,7 @@ def installed(tmp_path_factory: pytest.TempPathFactory, c_prefix: Prefix) -> Pre
     """The libraries, installed by the makefile and moved elsewhere afterwards."""
     place = tmp_path_factory.mktemp("install")
     # c_prefix has built what make looks after; an override of it has nothing to do with this tree.
-    make = ["make", "install", f"PREFIX={place}/at/first"]
+    make = ["make", "install", f"PROFILE={PROFILE}", f"PREFIX={place}/at/first"]
     subprocess.run(make, cwd=ROOT, check=True, timeout=BUILD_BOUND)
     shutil.move(place / "at" / "first", place / "moved")
     return Prefix(place / "moved")
@@ -179,7 +179,8 @@ def test_cmake_takes_a_version_of_the_same_series_only(
 
 
 def test_destdir_is_put_before_the_prefix(tmp_path: Path, c_prefix: Prefix) -> None:
-    make = ["make", "install", f"DESTDIR={tmp_path}/stage", "PREFIX=/opt/oxbridge"]
+    make = ["make", "install", f"PROFILE={PROFILE}"]
+    make += [f"DESTDIR={tmp_path}/stage", "PREFIX=/opt/oxbridge"]
     subprocess.run(make, cwd=ROOT, check=True, timeout=BUILD_BOUND)
     root = tmp_path / "stage" / "opt" / "oxbridge"
     assert (root / "include" / "oxbridge.h").is_file()

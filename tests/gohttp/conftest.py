@@ -1,4 +1,4 @@
-"""libgohttp as tests use it: built once, programs compiled against it, processes that end."""
+"""libgohttp as tests use it: programs compiled against it, processes that end."""
 
 from __future__ import annotations
 
@@ -11,11 +11,15 @@ import pytest
 from hosted import Host, Hosted
 from libgohttp import Library
 
+from cbuild import Prefix, c_prefix, pytest_collection_modifyitems
+
+__all__ = ["c_prefix", "pytest_collection_modifyitems"]
+
 
 @pytest.fixture(scope="session")
-def library(tmp_path_factory: pytest.TempPathFactory) -> Library:
+def library(c_prefix: Prefix) -> Library:
     """The shared library and the archive."""
-    return libgohttp.build(tmp_path_factory.mktemp("libgohttp"))
+    return Library(c_prefix.lib / "libgohttp.so", c_prefix.lib / "libgohttp.a")
 
 
 @pytest.fixture

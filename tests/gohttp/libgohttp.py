@@ -1,9 +1,7 @@
-"""The library under test, built once for a run, and programs that are compiled against it."""
+"""The library under test, and programs that are compiled against it."""
 
 from __future__ import annotations
 
-import os
-import shutil
 import subprocess
 from dataclasses import dataclass
 from pathlib import Path
@@ -40,21 +38,6 @@ class Library:
         define = f'-DHEADER="{header}"'
         run("cc", "-g", "-Wall", "-pthread", define, "-o", target, HERE / "c" / source, *link)
         return target
-
-
-def build(place: Path) -> Library:
-    """Build both forms, unoptimised, and keep them in a folder, whatever is built later."""
-    cargo = shutil.which("cargo") or str(Path.home() / ".cargo" / "bin" / "cargo")
-    # What `make` builds with too: a name for the loader, and no way to unload a library whose
-    # threads run on.
-    arguments = ["-C", "link-arg=-Wl,-soname,libgohttp.so", "-C", "link-arg=-Wl,-z,nodelete"]
-    crate_types = ["--crate-type", "cdylib,staticlib"]
-    run(cargo, "rustc", "--quiet", "-p", "oxbridge-gohttp", *crate_types, "--", *arguments)
-    built = Path(os.environ.get("CARGO_TARGET_DIR", ROOT / "target")) / "debug"
-    library = Library(place / "libgohttp.so", place / "libgohttp.a")
-    shutil.copyfile(built / "libgohttp.so", library.shared)
-    shutil.copyfile(built / "libgohttp.a", library.static)
-    return library
 
 
 def run(*command: str | Path, cwd: Path | None = None, timeout: float = 600) -> str:
