@@ -184,6 +184,10 @@ impl Pool {
         self.settings.dialect
     }
 
+    pub(crate) fn me(&self) -> &str {
+        &self.settings.me
+    }
+
     pub(crate) fn base_path(&self) -> &str {
         &self.settings.base_path
     }
