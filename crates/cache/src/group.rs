@@ -1,0 +1,410 @@
+//! A group: a name, a getter, and what of it this node keeps.
+
+mod builder;
+mod load;
+
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+use bytes::Bytes;
+use tokio::runtime::Handle;
+use tokio::sync::broadcast;
+
+use crate::error::{Error, Kind};
+use crate::events::Event;
+use crate::flight::{Flight, Landing};
+use crate::getter::Getter;
+use crate::peers::Pool;
+use crate::stats::{Counters, Stats};
+use crate::store::{Found, Known, Place, Shard};
+use crate::value::{Expiry, Value};
+
+pub use self::builder::{GroupBuilder, GroupError};
+
+/// A namespace of keys, filled by one getter, of which every node of the cluster keeps the part that it
+/// owns, and copies of what is asked for most. Cloning it is cheap and gives the same group.
+///
+/// Every method may be called from any thread, inside a runtime or not; futures may be polled on any
+/// runtime.
+#[derive(Clone)]
+pub struct Group(Arc<Inner>);
+
+pub(crate) struct Inner {
+    name: String,
+    getter: Box<dyn Getter>,
+    shards: Box<[Mutex<Shard>]>,
+    /// Keys come from strangers: they cannot choose to meet in one shard.
+    seed: u64,
+    stale_for: Duration,
+    negative_ttl: Option<Duration>,
+    ttl: Option<Duration>,
+    runtime: Handle,
+    peers: Option<Arc<Pool>>,
+    counters: Counters,
+    events: broadcast::Sender<Event>,
+}
+
+/// What asking for a key leads to.
+enum Look {
+    Done(Result<Value, Error>),
+    Wait(Arc<Flight>),
+}
+
+impl Group {
+    /// The name, which is the same on every node.
+    pub fn name(&self) -> &str {
+        &self.0.name
+    }
+
+    /// The value of a key: from here, from the node that owns it, or from the getter.
+    ///
+    /// However many ask for a key at once, here or elsewhere, it is loaded once. The load goes on when
+    /// the caller drops the future.
+    ///
+    /// # Errors
+    /// What the getter says; see [`Kind`].
+    pub async fn get(&self, key: impl AsRef<[u8]>) -> Result<Value, Error> {
+        match self.look(key.as_ref(), Reach::Cluster) {
+            Look::Done(outcome) => outcome,
+            Look::Wait(flight) => flight.wait().await,
+        }
+    }
+
+    /// The values of many keys, in their order, loaded at the same time.
+    pub async fn get_many<K: AsRef<[u8]>>(
+        &self,
+        keys: impl IntoIterator<Item = K>,
+    ) -> Vec<Result<Value, Error>> {
+        // All looks first, so that every load is under way before the first is waited for.
+        let mut looks = Vec::new();
+        let mut begun = Vec::new();
+        for key in keys {
+            let key = key.as_ref();
+            let (look, landing) = self.glance(key);
+            if let (Look::Wait(flight), Some(landing)) = (&look, landing) {
+                begun.push(Begun {
+                    key: Bytes::copy_from_slice(key),
+                    flight: flight.clone(),
+                    landing,
+                });
+            }
+            looks.push(look);
+        }
+        self.0.load_many(begun);
+        let mut outcomes = Vec::with_capacity(looks.len());
+        for look in looks {
+            outcomes.push(match look {
+                Look::Done(outcome) => outcome,
+                Look::Wait(flight) => flight.wait().await,
+            });
+        }
+        outcomes
+    }
+
+    /// As [`get`](Self::get), for code that may block.
+    ///
+    /// # Errors
+    /// As [`get`](Self::get).
+    ///
+    /// # Panics
+    /// Inside a runtime, where nothing may block, if the key is not here.
+    pub fn get_blocking(&self, key: impl AsRef<[u8]>) -> Result<Value, Error> {
+        match self.look(key.as_ref(), Reach::Cluster) {
+            Look::Done(outcome) => outcome,
+            Look::Wait(flight) => self.0.runtime.block_on(flight.wait()),
+        }
+    }
+
+    /// The value of a key, if it is here and good. Loads nothing and never waits.
+    pub fn peek(&self, key: impl AsRef<[u8]>) -> Option<Value> {
+        let key = key.as_ref();
+        match self.0.shard(key).look(key, Duration::ZERO) {
+            Found::Fresh(Known::Value(value), _) => Some(value),
+            _ => None,
+        }
+    }
+
+    /// Loads keys that will be wanted, at most `at_once` at a time; says how many have a value.
+    pub async fn warm<K: AsRef<[u8]>>(
+        &self,
+        keys: impl IntoIterator<Item = K>,
+        at_once: usize,
+    ) -> usize {
+        use futures_util::StreamExt as _;
+        futures_util::stream::iter(keys)
+            .map(|key| self.get(key))
+            .buffer_unordered(at_once.max(1))
+            .filter(|outcome| std::future::ready(outcome.is_ok()))
+            .count()
+            .await
+    }
+
+    /// Sets the value of a key for the whole cluster. When it returns, the node that owns the key has it,
+    /// and a load that was under way does not put an older one in its place.
+    ///
+    /// Copies that other nodes keep stay what they are until they expire or are evicted, except in the
+    /// dialect of groupcache-go 3, which tells every node.
+    ///
+    /// # Errors
+    /// [`Kind::Peer`] if the owner cannot be told: nothing is set then. [`Kind::Unsupported`] if it
+    /// speaks golang/groupcache's dialect, which knows no set.
+    pub async fn set(&self, key: impl AsRef<[u8]>, value: impl Into<Value>) -> Result<(), Error> {
+        let (key, value) = (Bytes::copy_from_slice(key.as_ref()), value.into());
+        let value = self.0.with_default_ttl(value);
+        let Some(peers) = &self.0.peers else {
+            self.0.set_here(&key, value, Place::Main);
+            return Ok(());
+        };
+        peers.set_key(self, &key, value).await
+    }
+
+    /// Takes a key out of the caches of the whole cluster. When it returns, every node that can be reached
+    /// has forgotten it.
+    ///
+    /// # Errors
+    /// [`Kind::Peer`] with the first node that could not be told, when all others have been.
+    /// [`Kind::Unsupported`] as for [`set`](Self::set).
+    pub async fn delete(&self, key: impl AsRef<[u8]>) -> Result<(), Error> {
+        self.delete_many([key]).await
+    }
+
+    /// Takes many keys out, as [`delete`](Self::delete) does one.
+    ///
+    /// # Errors
+    /// As [`delete`](Self::delete).
+    pub async fn delete_many<K: AsRef<[u8]>>(
+        &self,
+        keys: impl IntoIterator<Item = K>,
+    ) -> Result<(), Error> {
+        let keys: Vec<Bytes> = keys
+            .into_iter()
+            .map(|key| Bytes::copy_from_slice(key.as_ref()))
+            .collect();
+        if let Some(peers) = &self.0.peers {
+            return peers.delete(self, &keys).await;
+        }
+        for key in &keys {
+            self.0.delete_here(key);
+        }
+        Ok(())
+    }
+
+    /// Forgets everything that this node keeps of the group. Other nodes keep theirs.
+    pub fn clear(&self) {
+        for shard in &self.0.shards {
+            let mut shard = lock(shard);
+            shard.clear();
+            // What is being loaded was asked for before, and is not kept.
+            shard.flights.clear();
+        }
+        self.0.tell(|| Event::Cleared);
+    }
+
+    /// What the group has done.
+    pub fn stats(&self) -> Stats {
+        let mut stats = self.0.counters.snapshot();
+        for shard in &self.0.shards {
+            let shard = lock(shard);
+            for (place, sum) in [(Place::Main, &mut stats.main), (Place::Hot, &mut stats.hot)] {
+                let (bytes, items) = shard.size(place);
+                sum.bytes += bytes as u64;
+                sum.items += items as u64;
+                sum.evictions += shard.evictions[place as usize];
+            }
+        }
+        stats
+    }
+
+    /// What happens to keys here, from now on. A receiver that falls more than 1,024 events behind loses
+    /// the oldest, and is told how many.
+    pub fn events(&self) -> broadcast::Receiver<Event> {
+        self.0.events.subscribe()
+    }
+
+    pub(crate) fn inner(&self) -> &Arc<Inner> {
+        &self.0
+    }
+
+    /// For a peer that says we own the key: from here or from the getter, never from another peer, so that
+    /// nodes whose rings differ do not ask each other in circles.
+    pub(crate) fn get_for_peer(&self, key: &[u8]) -> PeerLook {
+        self.0.counters.server_requests.add(1);
+        match self.look(key, Reach::Here) {
+            Look::Done(outcome) => PeerLook::Done(outcome),
+            Look::Wait(flight) => PeerLook::Wait(flight),
+        }
+    }
+
+    /// Looks a key up, and sees to it that it is loaded if it is not there.
+    fn look(&self, key: &[u8], reach: Reach) -> Look {
+        let (look, landing) = self.glance(key);
+        if let (Look::Wait(flight), Some(landing)) = (&look, landing) {
+            let begun = Begun {
+                key: Bytes::copy_from_slice(key),
+                flight: flight.clone(),
+                landing,
+            };
+            self.0.load(begun, reach);
+        }
+        look
+    }
+
+    /// Looks a key up. With a landing, whoever gets it must see to it that the flight lands.
+    fn glance(&self, key: &[u8]) -> (Look, Option<Landing>) {
+        let inner = &self.0;
+        inner.counters.gets.add(1);
+        let mut shard = inner.shard(key);
+        match shard.look(key, inner.stale_for) {
+            Found::Fresh(known, place) => {
+                drop(shard);
+                inner.counters.cache_hits.add(1);
+                inner.counters.hits[place as usize].add(1);
+                let outcome = match known {
+                    Known::Value(value) => Ok(value),
+                    Known::Absent(what, _) => Err(Error::not_found(what)),
+                };
+                (Look::Done(outcome), None)
+            }
+            Found::Stale(value) => {
+                let (flight, landing) = begin(&mut shard, key);
+                drop(shard);
+                if let Some(landing) = landing {
+                    let key = Bytes::copy_from_slice(key);
+                    let begun = Begun {
+                        key,
+                        flight,
+                        landing,
+                    };
+                    inner.load(begun, Reach::Cluster);
+                }
+                inner.counters.stale_hits.add(1);
+                (Look::Done(Ok(value)), None)
+            }
+            Found::Nothing => {
+                let (flight, landing) = begin(&mut shard, key);
+                drop(shard);
+                inner.counters.loads.add(1);
+                if landing.is_none() {
+                    inner.counters.loads_deduped.add(1);
+                }
+                (Look::Wait(flight), landing)
+            }
+        }
+    }
+}
+
+/// What a peer's question leads to.
+pub(crate) enum PeerLook {
+    Done(Result<Value, Error>),
+    Wait(Arc<Flight>),
+}
+
+/// A load that somebody must do.
+struct Begun {
+    key: Bytes,
+    flight: Arc<Flight>,
+    landing: Landing,
+}
+
+/// Who may be asked for a value.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Reach {
+    /// The node that owns the key, and the getter.
+    Cluster,
+    /// The getter.
+    Here,
+}
+
+/// The flight of a key: the one that is there, or a new one, which somebody must then land.
+fn begin(shard: &mut Shard, key: &[u8]) -> (Arc<Flight>, Option<Landing>) {
+    if let Some(flight) = shard.flights.get(key)
+        && !flight.is_lost()
+    {
+        return (flight.clone(), None);
+    }
+    let (flight, landing) = Flight::begin();
+    shard
+        .flights
+        .insert(Bytes::copy_from_slice(key), flight.clone());
+    (flight, Some(landing))
+}
+
+impl Inner {
+    fn shard(&self, key: &[u8]) -> MutexGuard<'_, Shard> {
+        let count = self.shards.len();
+        let place = if count == 1 {
+            0
+        } else {
+            // There are few shards, so the remainder fits.
+            (xxhash_rust::xxh3::xxh3_64_with_seed(key, self.seed) % count as u64) as usize
+        };
+        lock(&self.shards[place])
+    }
+
+    /// Sets a key here, as its owner or as one who keeps a copy. Overtakes a load under way.
+    pub(crate) fn set_here(&self, key: &Bytes, value: Value, place: Place) {
+        let mut shard = self.shard(key);
+        shard.flights.remove(key);
+        let evicted = shard.insert(place, own(key), Known::Value(value));
+        drop(shard);
+        self.counters.sets.add(1);
+        self.tell(|| Event::Set(key.clone()));
+        self.tell_evicted(evicted);
+    }
+
+    /// Forgets a key here. Overtakes a load under way.
+    pub(crate) fn delete_here(&self, key: &Bytes) {
+        let mut shard = self.shard(key);
+        shard.flights.remove(key);
+        shard.remove(key);
+        drop(shard);
+        self.counters.deletes.add(1);
+        self.tell(|| Event::Deleted(key.clone()));
+    }
+
+    fn with_default_ttl(&self, value: Value) -> Value {
+        match (value.expires(), self.ttl) {
+            (None, Some(ttl)) => value.with_expiry(Some(Expiry::after(ttl))),
+            _ => value,
+        }
+    }
+
+    fn tell_evicted(&self, evicted: Vec<Bytes>) {
+        for key in evicted {
+            self.tell(|| Event::Evicted(key));
+        }
+    }
+
+    /// Tells who listens; makes no event if nobody does.
+    fn tell(&self, event: impl FnOnce() -> Event) {
+        if self.events.receiver_count() != 0 {
+            // They may have gone meanwhile.
+            let _ = self.events.send(event());
+        }
+    }
+}
+
+/// A copy of bytes that keeps nothing else alive: a key may be a piece of a large request.
+fn own(bytes: &Bytes) -> Bytes {
+    Bytes::copy_from_slice(bytes)
+}
+
+/// A panic cannot leave a shard in between: nothing in there calls code from outside.
+fn lock(shard: &Mutex<Shard>) -> MutexGuard<'_, Shard> {
+    shard.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+impl std::fmt::Debug for Group {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Group")
+            .field("name", &self.0.name)
+            .field("stats", &self.stats())
+            .finish_non_exhaustive()
+    }
+}
+
+impl From<tokio::task::JoinError> for Error {
+    fn from(_: tokio::task::JoinError) -> Error {
+        Kind::Closed.into()
+    }
+}

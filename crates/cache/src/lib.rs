@@ -1,0 +1,35 @@
+//! groupcache for Rust: a cache inside the processes that use it, which fills itself once per key across a
+//! whole cluster, spreads hot keys, needs no server, and can also set, delete and expire.
+//!
+//! An [`Instance`] owns [`Group`]s. A group has a name, a getter, and a bound in bytes. Whoever asks for a
+//! key gets it from memory, or from the node of the cluster that owns it, or from the getter; however many
+//! ask at once, it is loaded once. With [`Peers`], instances in several processes are a cluster, and may
+//! share it with Go programs that use golang/groupcache, mailgun/groupcache or groupcache-go: see
+//! [`Dialect`].
+
+#![deny(missing_docs)]
+
+mod error;
+mod events;
+mod flight;
+mod getter;
+mod group;
+mod instance;
+mod membership;
+mod peers;
+mod ring;
+mod stats;
+mod store;
+mod value;
+
+pub use error::{Error, Kind};
+pub use events::Event;
+pub use getter::{Getter, GetterFuture};
+pub use group::{Group, GroupBuilder, GroupError};
+pub use instance::Instance;
+pub use membership::{Following, Source};
+pub use peers::{Dialect, PeerError, PeerHandler, Peers};
+pub use ring::{Ring, RingKind};
+pub use stats::{CacheStats, Stats};
+pub use store::Place;
+pub use value::{Expiry, Value};
