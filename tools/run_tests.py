@@ -139,9 +139,13 @@ def suites() -> list[Suite]:
     python = sys.executable
     locked = ["--locked"] if os.environ.get("CI") else []
     # The extension module links against an interpreter's symbols: its tests are the Python tests.
-    rust = ["cargo", "test", "--workspace", "--exclude", "oxbridge-python", "--no-fail-fast"]
+    # What embeds Python is a suite of its own.
+    apart = ["--exclude", "oxbridge-python", "--exclude", "oxbridge-embed"]
+    rust = ["cargo", "test", "--workspace", *apart, "--no-fail-fast"]
     rust += locked
     rust_tests = Build("the tests", (*rust, "--no-run"))
+    embed = ["cargo", "test", "--package", "oxbridge-embed", "--no-fail-fast", *locked]
+    embed_tests = Build("the tests of embedding", (*embed, "--no-run"))
     loom = ["cargo", "test", "--package", "oxbridge-handles", "--test", "loom", *locked]
     loom_settings = {
         "RUSTFLAGS": "--cfg loom",
@@ -179,6 +183,10 @@ def suites() -> list[Suite]:
         ),
         # --show-output: a test that cannot run says so on its output, and passes.
         Suite("rust", [*rust, "--", "--show-output"], builds=[rust_tests]),
+        # Python inside Rust programs. The profile and the features are those of the suite before.
+        Suite(
+            "embed", [*embed, "--", "--show-output"], builds=[embed_tests], needs="libpython"
+        ),
         # The handles that C programs hold: every interleaving of small cases, and every access.
         Suite("loom", loom, settings=loom_settings, timed=False),
         Suite("miri", miri, settings=miri_settings, timed=False, needs="nightly"),

@@ -52,11 +52,9 @@ impl Crew {
                 let thread = leader.place.get().copied().flatten();
                 let verdict = suspicion.look(thread, BEAT);
                 if verdict != Verdict::Unclear {
-                    let route = leader.route.load(Relaxed);
-                    if verdict == Verdict::Held
-                        && let Some(route) = self.reactor.shared().app.table().route(route)
-                    {
-                        route.mark_slow(SLOW);
+                    if verdict == Verdict::Held {
+                        let route = leader.route.load(Relaxed);
+                        self.reactor.shared().mark_slow(route, SLOW);
                     }
                     self.promote_from(&leader);
                     last = None;
