@@ -14,6 +14,7 @@ import re
 import shutil
 import subprocess
 import sys
+import sysconfig
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -24,12 +25,14 @@ class Program:
 
     A way to get it is a Debian package, for root on a system with apt-get, or a package for the
     environment that this interpreter belongs to. `at_least` is the oldest version that serves, as
-    printed by `version`. A C library has no command: it is there if its `header` is.
+    printed by `version`. A C library has no command: it is there if its `header` is, or, for this
+    interpreter's own, if its `library` is.
     `nightly` names components of Rust's nightly toolchain, for which the command is rustup.
     """
 
     commands: tuple[str, ...] = ()
     header: str | None = None
+    library: str | None = None
     debian: str | None = None
     pypi: str | None = None
     version: tuple[str, ...] = ()
@@ -60,6 +63,8 @@ PROGRAMS = {
     "jansson": Program(header="jansson.h", debian="libjansson-dev"),
     "nlohmann-json": Program(header="nlohmann/json.hpp", debian="nlohmann-json3-dev"),
     "groff": Program(("groff",), debian="groff"),
+    # What programs with Python inside link to.
+    "libpython": Program(library=sysconfig.get_config_var("INSTSONAME") or "libpython"),
     # Miri, and the sanitizers of Rust code.
     "nightly": Program(("rustup",), nightly=("miri", "rust-src")),
     "libmicrohttpd": Program(header="microhttpd.h", debian="libmicrohttpd-dev"),
@@ -83,6 +88,10 @@ def find(name: str) -> str | None:
     if program.header is not None:
         headers = (Path(place, program.header) for place in HEADERS_IN)
         return next((str(header) for header in headers if header.is_file()), None)
+    if program.library is not None:
+        library = Path(sysconfig.get_config_var("LIBDIR") or "/", program.library)
+        # A static one would leave extension modules without the symbols that they need.
+        return str(library) if ".so" in library.name and library.is_file() else None
     path = os.pathsep.join([os.environ.get("PATH", os.defpath), *ALSO_IN])
     candidates = [os.environ.get(variable(name))]
     candidates += [shutil.which(command, path=path) for command in program.commands]

@@ -97,7 +97,9 @@ def suites() -> list[Suite]:
     python = sys.executable
     locked = ["--locked"] if os.environ.get("CI") else []
     # The extension module links against an interpreter's symbols: its tests are the Python tests.
-    rust = ["cargo", "test", "--workspace", "--exclude", "oxbridge-python", "--no-fail-fast"]
+    # What embeds Python is a suite of its own.
+    apart = ["--exclude", "oxbridge-python", "--exclude", "oxbridge-embed"]
+    rust = ["cargo", "test", "--workspace", *apart, "--no-fail-fast"]
     handles = ["--package", "oxbridge-handles"]
     stubtest = [python, "-m", "mypy.stubtest", "--mypy-config-file", "pyproject.toml", "--concise"]
     return [
@@ -124,6 +126,15 @@ def suites() -> list[Suite]:
         Suite("serve", [python, "-m", "pytest", *SERVE_TESTS]),
         # --show-output: a test that cannot run says so on its output, and passes.
         Suite("rust", [*rust, *locked, "--", "--show-output"]),
+        # Python inside Rust programs. The profile and the features are those of the suite before.
+        Suite(
+            "embed",
+            [
+                *("cargo", "test", "--package", "oxbridge-embed", "--no-fail-fast", *locked),
+                *("--", "--show-output"),
+            ],
+            needs="libpython",
+        ),
         # The handles that C programs hold: every interleaving of small cases, and every access.
         Suite(
             "loom",

@@ -14,7 +14,8 @@ use crate::writer::Writer;
 /// Worker threads that enter the interpreter once, for their whole life, and leave it to wait: a thread
 /// state is made once for a thread and not once for a request, and `threading.local` lasts as long as in
 /// any thread.
-pub(crate) struct Interpreter;
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Interpreter;
 
 impl Host for Interpreter {
     fn thread(&self, work: &mut (dyn FnMut() + Send)) {

@@ -1,5 +1,8 @@
 //! The extension module behind the Python package `oxbridge`: thin translations of the server's types,
 //! one file for each. What HTTP says belongs in the crate `oxbridge`, what Python users see in the package.
+//!
+//! It is a Rust library, too, for programs that have Python inside: they put [`module`] in its place, and
+//! give their servers [`Interpreter`] for a host.
 
 mod aio;
 mod asgi;
@@ -32,6 +35,23 @@ mod writer;
 mod wsgi;
 
 use pyo3::prelude::*;
+use pyo3::wrap_pymodule;
+
+pub use call::Interpreter;
+
+/// The module `oxbridge._oxbridge`, for an importer that gives it that name. It is made once, however often it
+/// is asked for.
+///
+/// # Errors
+/// What naming it raises, which is nothing but want of memory.
+///
+/// # Panics
+/// Where another interpreter of the process has it already.
+pub fn module(py: Python<'_>) -> PyResult<Bound<'_, PyModule>> {
+    let module = wrap_pymodule!(_oxbridge)(py).into_bound(py);
+    module.setattr("__name__", "oxbridge._oxbridge")?;
+    Ok(module)
+}
 
 /// The module; see `_oxbridge.pyi` for what is in it.
 #[pymodule(gil_used = false)]

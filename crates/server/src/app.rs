@@ -1,7 +1,6 @@
 //! The handlers of a server and the patterns they answer.
 
 use std::pin::Pin;
-use std::sync::atomic::{AtomicU32, Ordering::Relaxed};
 use std::sync::{Arc, Mutex};
 
 use arc_swap::{ArcSwap, Guard};
@@ -13,6 +12,7 @@ use crate::exchange::Exchange;
 use crate::files::StaticDir;
 use crate::request::Request;
 use crate::sync::lock;
+use crate::work::Pace;
 
 /// What runs for a request.
 pub(crate) enum Handler {
@@ -29,28 +29,9 @@ pub(crate) type ResponseFuture = Pin<Box<dyn Future<Output = Response<Body>> + S
 
 /// A handler, and what the crew remembers of it.
 pub(crate) struct Route {
-    /// Its place in the order of registration.
-    pub(crate) number: u32,
+    /// Its number is its place in the order of registration.
+    pub(crate) pace: Pace,
     pub(crate) handler: Handler,
-    /// How many quick requests it owes until its handler runs on the leader again.
-    slow: AtomicU32,
-}
-
-impl Route {
-    pub(crate) fn is_slow(&self) -> bool {
-        self.slow.load(Relaxed) != 0
-    }
-
-    pub(crate) fn mark_slow(&self, penance: u32) {
-        self.slow.store(penance, Relaxed);
-    }
-
-    pub(crate) fn was_quick(&self) {
-        // Fails at 0, which is where it should stay.
-        let _ = self
-            .slow
-            .fetch_update(Relaxed, Relaxed, |n| n.checked_sub(1));
-    }
 }
 
 /// A handler that no pattern leads to.
@@ -127,10 +108,9 @@ impl Table {
 
     fn new_route(&self, handler: Handler) -> Arc<Route> {
         Arc::new(Route {
-            // A program registers fewer than four billion patterns: they are a line of code each.
-            number: u32::try_from(self.routes.len()).unwrap_or(u32::MAX),
+            // A program registers fewer than two billion patterns: they are a line of code each.
+            pace: Pace::new(u32::try_from(self.routes.len()).unwrap_or(u32::MAX)),
             handler,
-            slow: AtomicU32::new(0),
         })
     }
 

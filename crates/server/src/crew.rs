@@ -30,8 +30,10 @@ use std::time::{Duration, Instant};
 
 use crate::reactor::{Job, Reactor, Wait};
 use crate::sync::lock;
+use crate::work::Pace;
 
-pub(crate) use self::worker::{Handling, Seated, sit_at_the_wheel, step_down, wake};
+pub use self::worker::wake;
+pub(crate) use self::worker::{Handling, Seated, sit_at_the_wheel, step_down};
 use self::worker::{Order, Worker, handling, sit_down};
 
 /// How worker threads meet the language that handlers are written in.
@@ -69,7 +71,7 @@ const STACK: usize = 8 << 20;
 /// come between turns too, and answers leave with a turn. More than a turn of sockets brings, as a rule.
 const BATCH: u32 = 64;
 
-/// What a job that is no exchange has for a route.
+/// What a job that is neither an exchange nor of a kind has for a route.
 const NO_ROUTE: u32 = u32::MAX;
 
 /// The threads of one reactor; see the module.
@@ -274,7 +276,7 @@ impl Crew {
             let mut wait = Wait::Ready;
             let mut left = BATCH;
             while let Some(job) = self.reactor.next_job() {
-                if job.route().is_some_and(|route| route.is_slow()) {
+                if job.pace().is_some_and(Pace::is_slow) {
                     if let Some(job) = self.hand_over(job) {
                         // Nobody else is left, so we are the thread; the watchdog takes the turns.
                         self.promote_from(worker);
@@ -318,7 +320,7 @@ impl Crew {
 
     fn run_as_leader(&self, worker: &Worker, job: Job) {
         let beat = worker.beat.load(Relaxed);
-        let route = job.route().map_or(NO_ROUTE, |route| route.number);
+        let route = job.pace().map_or(NO_ROUTE, |pace| pace.number);
         worker.route.store(route, Relaxed);
         // Either the watchdog sees the new beat before it goes to sleep, or we see that it sleeps.
         worker.beat.store(beat.wrapping_add(1) | 1, SeqCst);
@@ -331,13 +333,13 @@ impl Crew {
 
     /// Runs a job on a thread that does not lead.
     fn run_apart(&self, job: Job) {
-        let route = job.route().cloned();
+        let like = job.like();
         let begun = Instant::now();
         self.call(job);
         if begun.elapsed() < QUICK
-            && let Some(route) = route
+            && let Some(like) = like
         {
-            route.was_quick();
+            like.pace().was_quick();
         }
     }
 

@@ -46,11 +46,12 @@ mod service;
 mod sniff;
 mod stream;
 mod sync;
+mod work;
 
 pub use body::{Body, BoxError};
 pub use builder::Builder;
 pub use compression::Compression;
-pub use crew::{Host, Native};
+pub use crew::{Host, Native, wake};
 pub use driver::{AtTheWheel, TurnError, Turned};
 pub use error::{BodyError, StartError, WriteError};
 pub use exchange::Exchange;
@@ -62,5 +63,6 @@ pub use request::{Connection, Matched, Request};
 pub use respond::IntoResponse;
 pub use response::ResponseWriter;
 pub use server::{Runner, Server};
+pub use work::Work;
 
 pub use oxbridge_mux as mux;

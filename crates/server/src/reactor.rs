@@ -11,7 +11,7 @@ use std::sync::atomic::{
     AtomicBool, AtomicUsize,
     Ordering::{AcqRel, Acquire, Relaxed, Release, SeqCst},
 };
-use std::sync::{Arc, Mutex, OnceLock};
+use std::sync::{Arc, Mutex, OnceLock, Weak};
 use std::task::{Context, Poll, Waker};
 
 use tokio::runtime::Runtime;
@@ -24,6 +24,7 @@ use crate::exchange::Exchange;
 use crate::limits::Limits;
 use crate::observe::Notes;
 use crate::sync::lock;
+use crate::work::{Kind, Pace};
 
 /// What waits for a thread.
 #[expect(
@@ -35,16 +36,47 @@ pub(crate) enum Job {
     Handle(Exchange, Arc<Route>),
     /// Something that a handler left to be done later; see [`Runner`](crate::Runner).
     Call(Box<dyn FnOnce() + Send>),
+    /// Another run of something that the host has done here; see [`Work`](crate::Work).
+    Work(Arc<Kind>),
 }
 
 impl Job {
-    pub(crate) fn route(&self) -> Option<&Arc<Route>> {
+    /// What the crew remembers of the like of it.
+    pub(crate) fn pace(&self) -> Option<&Pace> {
         match self {
-            Job::Handle(_, route) => Some(route),
+            Job::Handle(_, route) => Some(&route.pace),
+            Job::Work(kind) => Some(&kind.pace),
+            Job::Call(_) => None,
+        }
+    }
+
+    /// Who can be told, when the job has run, that it was quick.
+    pub(crate) fn like(&self) -> Option<Like> {
+        match self {
+            Job::Handle(_, route) => Some(Like::Route(route.clone())),
+            Job::Work(kind) => Some(Like::Work(kind.clone())),
             Job::Call(_) => None,
         }
     }
 }
+
+/// What outlives a job of its kind.
+pub(crate) enum Like {
+    Route(Arc<Route>),
+    Work(Arc<Kind>),
+}
+
+impl Like {
+    pub(crate) fn pace(&self) -> &Pace {
+        match self {
+            Like::Route(route) => &route.pace,
+            Like::Work(kind) => &kind.pace,
+        }
+    }
+}
+
+/// The kinds of work are counted from here on, the routes below.
+const KINDS: u32 = 1 << 31;
 
 thread_local! {
     /// Whether this thread is inside a turn, where nothing may block.
@@ -103,6 +135,8 @@ pub(crate) struct Shared {
     /// One reference here, and one in each exchange that is alive.
     pub(crate) live: Arc<()>,
     ready: Mutex<Ready>,
+    /// By number.
+    kinds: Mutex<Vec<Weak<Kind>>>,
     /// Exchanges that wait for a thread, here or with the crew.
     waiting: AtomicUsize,
     /// Past this many the service answers 503.
@@ -149,6 +183,7 @@ impl Shared {
             acceptors: AtomicUsize::new(0),
             live: Arc::new(()),
             ready: Mutex::default(),
+            kinds: Mutex::default(),
             waiting: AtomicUsize::new(0),
             queue,
             interrupted: AtomicBool::new(false),
@@ -174,6 +209,40 @@ impl Shared {
     /// Queues something to be run as a handler is. There is no bound: who calls this answers for it.
     pub(crate) fn call(&self, call: Box<dyn FnOnce() + Send>) {
         self.enqueue(Job::Call(call));
+    }
+
+    /// As [`call`](Self::call), for one more run of `kind`.
+    pub(crate) fn work(&self, kind: Arc<Kind>) {
+        self.enqueue(Job::Work(kind));
+    }
+
+    /// A new kind of work, which the watchdog can find by its number.
+    pub(crate) fn new_kind(&self, run: Box<dyn Fn() + Send + Sync>) -> Arc<Kind> {
+        let mut kinds = lock(&self.kinds);
+        let free = kinds.iter().position(|kind| kind.strong_count() == 0);
+        let place = free.unwrap_or(kinds.len());
+        // Fewer than two billion are alive at a time.
+        let number = u32::try_from(place).map_or(u32::MAX, |place| KINDS | place);
+        let kind = Arc::new(Kind::new(number, run));
+        match kinds.get_mut(place) {
+            Some(slot) => *slot = Arc::downgrade(&kind),
+            None => kinds.push(Arc::downgrade(&kind)),
+        }
+        kind
+    }
+
+    /// Marks what has this number as slow.
+    pub(crate) fn mark_slow(&self, number: u32, penance: u32) {
+        if number < KINDS {
+            if let Some(route) = self.app.table().route(number) {
+                route.pace.mark_slow(penance);
+            }
+            return;
+        }
+        let kind = lock(&self.kinds).get((number - KINDS) as usize).cloned();
+        if let Some(kind) = kind.and_then(|kind| kind.upgrade()) {
+            kind.pace.mark_slow(penance);
+        }
     }
 
     fn enqueue(&self, job: Job) {
@@ -365,6 +434,7 @@ impl Reactor {
                 }
             }
             Job::Call(call) => call(),
+            Job::Work(kind) => kind.run(),
         }
     }
 

@@ -23,6 +23,7 @@ use crate::observe::Notes;
 use crate::reactor::{OnDrop, Reactor, Shared, is_inside};
 use crate::sync::lock;
 use crate::tls::TlsAcceptor;
+use crate::work::{Kind, Work};
 
 use self::acceptor::{accept, sweep};
 
@@ -356,6 +357,40 @@ impl Server {
         Runner(self.engines.first().map_or_else(Weak::new, |engine| {
             Arc::downgrade(engine.reactor().shared())
         }))
+    }
+
+    /// Work that the threads which run handlers do whenever it is [posted](Work::post), besides their
+    /// handlers: calls into another language, for example, on behalf of another server. Of several reactors
+    /// the first one's threads do it. It must not hold the server itself, which would never be dropped.
+    ///
+    /// ```
+    /// use oxbridge::Server;
+    /// use std::sync::mpsc;
+    /// use std::time::Duration;
+    ///
+    /// // No address: the threads are what is wanted.
+    /// let server = Server::builder().threads(4).start()?;
+    /// let (done, is_done) = mpsc::channel();
+    /// let work = server.work(move || {
+    ///     std::thread::sleep(Duration::from_millis(5)); // may block, as a handler may
+    ///     let _ = done.send(());
+    /// });
+    /// work.post();
+    /// work.post();
+    /// assert_eq!(is_done.iter().take(2).count(), 2);
+    /// assert!(server.stop(Duration::from_secs(1)));
+    /// # Ok::<(), oxbridge::StartError>(())
+    /// ```
+    pub fn work(&self, run: impl Fn() + Send + Sync + 'static) -> Work {
+        match self.engines.first() {
+            Some(engine) => {
+                let shared = engine.reactor().shared();
+                let kind = shared.new_kind(Box::new(run));
+                Work::new(Arc::downgrade(shared), kind)
+            }
+            // A server has an engine; one that is being taken apart does nothing any more.
+            None => Work::new(Weak::new(), Arc::new(Kind::new(u32::MAX, Box::new(run)))),
+        }
     }
 
     /// As [`Builder::blocking_exchange`], for requests from now on.

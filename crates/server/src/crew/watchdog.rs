@@ -47,9 +47,7 @@ impl Crew {
             quiet = if same && beat % 2 == 0 { quiet + 1 } else { 0 };
             if same && beat % 2 == 1 {
                 let route = leader.route.load(Relaxed);
-                if let Some(route) = self.reactor.shared().app.table().route(route) {
-                    route.mark_slow(SLOW);
-                }
+                self.reactor.shared().mark_slow(route, SLOW);
                 self.promote_from(&leader);
                 last = None;
                 continue;

@@ -103,9 +103,13 @@ impl Drop for Handling {
     }
 }
 
-/// Wakes a connection's task. On the leader, while it runs a batch, that waits for the next turn: then
-/// it happens inside the runtime and costs no system call.
-pub(crate) fn wake(task: Waker) {
+/// Wakes a task that waits for what a handler, or [work](crate::Work), has just brought about. Any thread may call
+/// it.
+///
+/// On a thread of a server that takes its turns, while it runs a batch, the wake-up waits for the next turn:
+/// then it happens inside the server's runtime, where waking a connection's task costs no system call, and the
+/// tasks of another runtime are woken together. Elsewhere the task is woken at once.
+pub fn wake(task: Waker) {
     // Inside a reactor it is another one's turn, on the stack of a handler.
     let direct = if HANDLING.get() && !is_inside() {
         SEAT.with_borrow(|seat| match seat {
