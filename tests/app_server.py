@@ -3,13 +3,19 @@
 The server is Oxbridge. To know that a test itself is right, run it against a peer that is right in
 that respect: `OXBRIDGE_TEST_SERVER=uvicorn` (or gunicorn, granian) takes that one, if it is
 installed, with the same options; what a peer gets wrong is said where the test is.
+
+`OXBRIDGE_TEST_SERVER=axum` serves them inside a Rust program: axum, with the application as one of
+its services (`crates/embed/examples/app_host.rs`, which cargo builds first).
 """
 
 from __future__ import annotations
 
 import contextlib
+import functools
+import json
 import os
 import socket
+import subprocess
 import sys
 from collections.abc import Iterator, Mapping
 from pathlib import Path
@@ -17,7 +23,7 @@ from typing import Protocol
 
 import pytest
 
-from serving import Served
+from serving import ROOT, Served
 
 PEER = os.environ.get("OXBRIDGE_TEST_SERVER", "oxbridge")
 """The server under test by name: `oxbridge`, unless a peer stands in."""
@@ -83,11 +89,49 @@ def serve_app(
     if PEER == "oxbridge":
         command = [sys.executable, "-m", "oxbridge", "serve", target, "--port", "0"]
         return Served([*command, "--interface", interface, *options], cwd=cwd, env=env)
+    if PEER == "axum":
+        return _in_axum(target, options, interface=interface, cwd=cwd, env=env)
     interfaces, started = _PEERS[PEER]
     if interface not in interfaces:
         pytest.skip(f"{PEER} does not serve {interface.upper()}")
     command = _peer_command(target, interface, options)
     return Served(command, cwd=cwd, env=env, started=started)
+
+
+def _in_axum(
+    target: str,
+    options: tuple[str, ...],
+    *,
+    interface: str,
+    cwd: Path,
+    env: Mapping[str, str] | None,
+) -> Served:
+    """Start the axum program; the test is skipped if it wants what that is not for."""
+    if interface not in ("asgi", "wsgi"):
+        pytest.skip(f"a Rust program does not take {interface.upper()} applications")
+    for option in options[::2]:
+        if option not in ("--root-path", "--lifespan"):
+            pytest.skip(f"{option} is the business of the program around the application")
+    command = [_axum_program(), target, "--interface", interface, "--port", "0", *options]
+    # The packages of this interpreter are the application's.
+    return Served(command, cwd=cwd, env={**(env or {}), "VIRTUAL_ENV": sys.prefix})
+
+
+@functools.cache
+def _axum_program() -> str:
+    """Build it."""
+    command = ["cargo", "build", "--package", "oxbridge-embed", "--example", "app_host"]
+    built = subprocess.run(
+        [*command, "--message-format", "json"],
+        cwd=ROOT,
+        env={"PYO3_PYTHON": sys.executable, **os.environ},
+        stdout=subprocess.PIPE,
+        check=True,
+        text=True,
+    )
+    made = (json.loads(line).get("executable") for line in built.stdout.splitlines())
+    programs = [str(program) for program in made if program]
+    return programs[-1]
 
 
 def _end(target: str, served: Served) -> None:

@@ -33,6 +33,8 @@ ROOT = Path(__file__).resolve().parent.parent
 C_TESTS = ("tests/c", "tests/gohttp", "tests/languages")
 # What `oxbridge serve` is for: applications, their interfaces, workers.
 SERVE_TESTS = ("tests/apps", "tests/protocols", "tests/asyncio_fidelity", "tests/serve")
+# What is served inside a Rust program, too.
+EMBEDDED_APPS = ("flask", "django", "starlette", "fastapi")
 # As tests/cbuild.py asks for the C libraries.
 CLIB = (sys.executable, str(ROOT / "tools" / "clib.py"), "build")
 # The bound of one suite, in seconds: what hangs is cut while the run can still say what it was.
@@ -186,6 +188,16 @@ def suites() -> list[Suite]:
         # Python inside Rust programs. The profile and the features are those of the suite before.
         Suite(
             "embed", [*embed, "--", "--show-output"], builds=[embed_tests], needs="libpython"
+        ),
+        # The applications again, inside an axum program: what is the server's own is left out.
+        Suite(
+            "embed-apps",
+            [
+                *(python, "-m", "pytest", "tests/apps"),
+                *("-k", f"({' or '.join(EMBEDDED_APPS)}) and not h2 and not tls and not collected"),
+            ],
+            needs="libpython",
+            settings={"OXBRIDGE_TEST_SERVER": "axum"},
         ),
         # The handles that C programs hold: every interleaving of small cases, and every access.
         Suite("loom", loom, settings=loom_settings, timed=False),

@@ -504,8 +504,12 @@ class WsgiApp:
         handle: Callable[[dict[str, Any], WsgiResponse], object],
         base: dict[str, Any],
         root_path: str = "",
+        strips_root: bool = True,
     ) -> WsgiApp:
-        """`handle` calls the application and sends what it gives; each environ begins as `base`."""
+        """`handle` calls the application and sends what it gives; each environ begins as `base`.
+
+        Without `strips_root`, the paths of requests come without `root_path`.
+        """
 
 @type_check_only
 @final

@@ -44,8 +44,12 @@ def wsgi_app(
     root_path: str = "",
     multiprocess: bool = False,
     multithread: bool = True,
+    strips_root: bool = True,
 ) -> WsgiApp:
-    """Wrap an application, so that a mux can mount it."""
+    """Wrap an application, so that a mux can mount it.
+
+    `strips_root` is false where whoever mounts it takes `root_path` off the path of requests.
+    """
     base: dict[str, Any] = {
         "wsgi.version": (1, 0),
         "wsgi.url_scheme": "http",
@@ -77,7 +81,7 @@ def wsgi_app(
             if close is not None:
                 close()
 
-    return WsgiApp(handle, base, root_path)
+    return WsgiApp(handle, base, root_path, strips_root)
 
 
 def _blocks(result: FileWrapper, response: WsgiResponse) -> Iterator[bytes]:

@@ -266,7 +266,9 @@ def mounted(
 
 
 def test_links_of_an_application_behind_a_prefix(mounted: Served, framework: str) -> None:
-    told = httpx.get(f"{mounted.url}/where").json()
+    # A router takes the prefix off itself.
+    prefix = "/shop" if is_peer("axum") else ""
+    told = httpx.get(f"{mounted.url}{prefix}/where").json()
     assert told["root"] == "/shop"
     assert told["path"] == "/where"
     assert told["link"] == f"{mounted.url}/shop/json"

@@ -247,6 +247,16 @@ def test_an_unread_body_does_not_become_a_request(served: Served) -> None:
         assert wire.answer().read() == b"late"
 
 
+def test_a_body_that_is_kept_unread_does_not_keep_the_connection(served: Served) -> None:
+    with Wire(served.url) as wire:
+        wire.head("PUT", "/keep", {"Transfer-Encoding": "chunked"})
+        wire.send("3\r\nabc\r\n")
+        assert wire.answer("PUT").read() == b'"kept"'
+        # More would come: the server neither waits for it nor takes it for a request.
+        wire.socket.settimeout(5)
+        assert wire.rest() == b""
+
+
 def test_a_large_body_in_pieces(served: Served) -> None:
     body = (b"y" * 50_000 for _ in range(100))
     assert httpx.post(f"{served.url}/count", content=body, timeout=30).json() == 5_000_000

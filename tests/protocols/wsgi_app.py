@@ -334,6 +334,15 @@ def file(environ: Environ, start: Start) -> Iterable[bytes]:
     return wrapped
 
 
+kept: list[Environ] = []
+
+
+def keep(environ: Environ, start: Start) -> Iterable[bytes]:
+    """Read nothing of the body, and keep it, as objects that refer to each other do."""
+    kept.append(environ)
+    return answer(start, "kept")
+
+
 def plain(environ: Environ, start: Start) -> Iterable[bytes]:
     """What the validator is wrapped around: reads a body, answers it."""
     body = environ["wsgi.input"].read(int(environ.get("CONTENT_LENGTH") or 0))
@@ -372,6 +381,7 @@ PATHS: dict[str, Callable[[Environ, Start], Any]] = {
     "/hold": hold,
     "/errors": errors,
     "/file": file,
+    "/keep": keep,
 }
 
 

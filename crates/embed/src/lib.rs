@@ -5,6 +5,9 @@
 //! the signal handlers left alone, in a virtual environment if there is one, with the Python package
 //! `oxbridge` on board.
 //!
+//! [`Wsgi`] and [`Asgi`] make tower services of whole applications, Django's, Flask's or FastAPI's for
+//! example: a site moves to Rust one route at a time.
+//!
 //! The program links to libpython. What finds it at run time is the program's choice: an rpath, as
 //! `pyo3_build_config::add_libpython_rpath_link_args()` in its build script sets one, or the system's own
 //! directories.
@@ -12,6 +15,7 @@
 #![deny(missing_docs)]
 
 mod answer;
+mod app;
 mod arguments;
 mod ask;
 mod builder;
@@ -31,6 +35,7 @@ mod request;
 mod response;
 mod text;
 
+pub use app::{App, AppBuilder, AppError, Asgi, Lifespan, Responding, Wsgi};
 pub use builder::Builder;
 pub use calls::Load;
 pub use error::{Error, ErrorKind};

@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 
 use oxbridge::access_log::AccessLog;
 use oxbridge::listen::{Bind, ParseBindError};
-use oxbridge::{Exchange, Server, StartError};
+use oxbridge::{Exchange, InProcess, Server, StartError};
 use pyo3::exceptions::{PyOSError, PyRuntimeError, PyValueError};
 use pyo3::gc::{PyTraverseError, PyVisit};
 use pyo3::prelude::*;
@@ -320,6 +320,16 @@ impl Core {
             State::New | State::Ended => None,
         }
     }
+}
+
+/// The entrance to the server of a `Core`, for the program around the interpreter. None if it does not run.
+///
+/// # Errors
+/// It is no `Core`.
+pub fn in_process(core: &Bound<'_, PyAny>) -> PyResult<Option<InProcess>> {
+    let core = core.cast::<Core>()?;
+    let server = core.get().running(core.py());
+    Ok(server.map(|server| server.in_process()))
 }
 
 /// Stops every server, for the interpreter's exit: gives handlers a moment, then cuts.

@@ -3,6 +3,7 @@
 //!
 //! It is a Rust library, too, for programs that have Python inside: they put [`module`] in its place, and
 //! give their servers [`Interpreter`] for a host; calls that such a server's threads make go through [`context`].
+//! [`in_process`] is their way in to servers that Python has started.
 
 mod aio;
 mod asgi;
@@ -38,6 +39,8 @@ use pyo3::prelude::*;
 use pyo3::wrap_pymodule;
 
 pub use call::Interpreter;
+pub use core::in_process;
+pub use logs::leave_logging;
 
 /// The module `oxbridge._oxbridge`, for an importer that gives it that name. It is made once, however often it
 /// is asked for.

@@ -3,6 +3,7 @@
 //! An event may come from a thread that must not wait for the interpreter, or that holds a lock which a
 //! Python thread waits for. So events go through a channel to a thread of their own, which attaches.
 
+use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
 use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
 
 use oxbridge::log::{Sink, forward as forward_to};
@@ -12,9 +13,21 @@ use tracing::Level;
 /// Events that may wait; past it they are dropped, since the server is more important than its log.
 const BACKLOG: usize = 1024;
 
+/// Whether the program around the interpreter has its own ways with what the server logs.
+static LEFT: AtomicBool = AtomicBool::new(false);
+
+/// Leaves what the server logs to the program's own subscriber of `tracing`, also to one that it sets
+/// later: servers that start from now on do not send it to `logging`.
+pub fn leave_logging() {
+    LEFT.store(true, Relaxed);
+}
+
 /// Sends the server's warnings and errors to `logging`. Later calls, and a program that has a subscriber
 /// already, change nothing.
 pub(crate) fn install() {
+    if LEFT.load(Relaxed) {
+        return;
+    }
     let (sender, receiver) = sync_channel(BACKLOG);
     if !forward_to(Channel(sender)) {
         return;

@@ -161,9 +161,10 @@ impl Ends {
         }
     }
 
-    /// `(host, port)` that the connection was accepted on; `(path, None)` for a Unix socket.
+    /// `(host, port)` that the connection was accepted on; `(path, None)` for a Unix socket. Where
+    /// nobody knows, what the client asked for: some frameworks make URLs with it.
     pub(crate) fn server<'py>(py: Python<'py>, request: &Request) -> PyResult<Bound<'py, PyAny>> {
-        let make = || server_pair(py, request.local());
+        let make = || server_pair(py, request);
         match Ends::of(request) {
             Some(ends) => Ok(ends.server.get_or_try_init(py, make)?.bind(py).clone()),
             None => Ok(make()?.into_bound(py)),
@@ -183,20 +184,41 @@ impl Ends {
     }
 
     /// Address and port that the connection was accepted on, as text; the path and nothing for a Unix
-    /// socket.
+    /// socket. Where nobody knows them, what the client asked for: the variables that are made of them
+    /// must not be empty (RFC 3875, section 4.1.14).
     pub(crate) fn local<'py>(
         py: Python<'py>,
         request: &Request,
     ) -> (Bound<'py, PyString>, Bound<'py, PyString>) {
-        let make = || match request.local().tcp() {
-            Some(address) => pair(py, Some(address), ""),
-            None => pair(py, None, path_of(&request.local().to_string())),
+        let make = || match request.local() {
+            LocalAddr::Tcp(address) => pair(py, Some(*address), ""),
+            LocalAddr::Unix(_) => pair(py, None, path_of(&request.local().to_string())),
+            LocalAddr::Unknown => {
+                let (name, port) = asked_for(request);
+                (
+                    PyString::new(py, name).unbind(),
+                    PyString::new(py, &port.to_string()).unbind(),
+                )
+            }
         };
         match Ends::of(request) {
             Some(ends) => bind(py, ends.local.get_or_init(py, make)),
             None => bind(py, &make()),
         }
     }
+}
+
+/// Host and port that a client asked for.
+fn asked_for(request: &Request) -> (&str, u16) {
+    let host = request.host();
+    // Of an IPv6 address, the colons within the brackets are no port's.
+    let (name, port) = match host.rsplit_once(':') {
+        Some((name, port)) if !port.ends_with(']') => (name, port),
+        _ => (host, ""),
+    };
+    let usual = if request.scheme() == "https" { 443 } else { 80 };
+    let name = if name.is_empty() { "localhost" } else { name };
+    (name, port.parse().unwrap_or(usual))
 }
 
 fn bind<'py>(py: Python<'py>, pair: &Pair) -> (Bound<'py, PyString>, Bound<'py, PyString>) {
@@ -235,16 +257,17 @@ fn client_pair(py: Python<'_>, peer: &PeerAddr) -> PyResult<Py<PyAny>> {
     }
 }
 
-fn server_pair(py: Python<'_>, local: &LocalAddr) -> PyResult<Py<PyAny>> {
-    match local.tcp() {
-        Some(address) => {
+fn server_pair(py: Python<'_>, request: &Request) -> PyResult<Py<PyAny>> {
+    let local = request.local();
+    match local {
+        LocalAddr::Tcp(address) => {
             let host = address.ip().to_canonical().to_string();
             Ok((host, address.port())
                 .into_pyobject(py)?
                 .into_any()
                 .unbind())
         }
-        None => {
+        LocalAddr::Unix(_) => {
             let path = PyString::new(py, path_of(&local.to_string()));
             Ok(
                 PyTuple::new(py, [path.into_any(), py.None().into_bound(py)])?
@@ -252,5 +275,6 @@ fn server_pair(py: Python<'_>, local: &LocalAddr) -> PyResult<Py<PyAny>> {
                     .unbind(),
             )
         }
+        LocalAddr::Unknown => Ok(asked_for(request).into_pyobject(py)?.into_any().unbind()),
     }
 }

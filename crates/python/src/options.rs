@@ -57,7 +57,7 @@ impl AccessLogOptions {
 
 /// The options by name; an unknown one is an error that lists the known ones.
 pub(crate) fn read_options(options: Option<&Bound<'_, PyDict>>) -> PyResult<Options> {
-    const KNOWN: &str = "threads, queue, max_header_bytes, max_headers, max_body, header_timeout, body_timeout, keep_alive_timeout, write_timeout, max_connections, h2_max_streams, buffer_body, write_ahead, access_log, metrics, limit_concurrency, max_requests, compression, static";
+    const KNOWN: &str = "threads, queue, max_header_bytes, max_target_bytes, max_headers, max_body, header_timeout, body_timeout, keep_alive_timeout, write_timeout, max_connections, h2_max_streams, buffer_body, write_ahead, access_log, metrics, limit_concurrency, max_requests, compression, static";
     let mut all = Options {
         content: Content::default(),
         edge: Edge::default(),
@@ -85,6 +85,7 @@ pub(crate) fn read_options(options: Option<&Bound<'_, PyDict>>) -> PyResult<Opti
             "threads" => all.threads = count()?,
             "queue" => all.queue = count()?,
             "max_header_bytes" => limits.max_head_bytes = count()?,
+            "max_target_bytes" => limits.max_target_bytes = count()?,
             "max_headers" => limits.max_headers = count()?,
             "max_body" => {
                 limits.max_body = if value.is_none() {

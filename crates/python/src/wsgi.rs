@@ -14,7 +14,7 @@ use crate::call;
 use crate::context;
 use crate::convert::lock;
 
-use self::environ::Environ;
+use self::environ::{Environ, Root};
 pub(crate) use self::input::Input;
 pub(crate) use self::response::WsgiResponse;
 
@@ -33,11 +33,11 @@ impl Wsgi {
         let _ = Python::try_attach(|py| {
             let (mut writer, mut request) = exchange.into_parts();
             writer.set_sniffs(false);
-            let made = self.environ.make(py, &mut request).and_then(|environ| {
+            let made = self.environ.make(py, &mut request).and_then(|made| {
                 let response = Bound::new(py, WsgiResponse::new(writer))?;
-                Ok((environ, response))
+                Ok((made, response))
             });
-            let (environ, response) = match made {
+            let ((environ, input), response) = match made {
                 Ok(made) => made,
                 Err(e) => return call::report(py, &e, "making the environ of a request"),
             };
@@ -49,6 +49,11 @@ impl Wsgi {
                 if is_fault {
                     call::report(py, &e, &format!("{} {}", request.method(), request.uri()));
                 }
+            } else {
+                drop(inner);
+            }
+            if let Some(input) = input {
+                input.get().forsake(py);
             }
         });
     }
@@ -60,13 +65,25 @@ pub(crate) struct WsgiApp(pub(crate) Arc<Wsgi>);
 
 #[pymethods]
 impl WsgiApp {
-    /// `handle(environ, response)` calls the application; `base` is what every environ has.
+    /// `handle(environ, response)` calls the application; `base` is what every environ has. Without
+    /// `strips_root`, the paths of requests come without `root_path`.
     #[new]
-    #[pyo3(signature = (handle, base, root_path=""))]
-    fn new(py: Python<'_>, handle: Py<PyAny>, base: Py<PyDict>, root_path: &str) -> PyResult<Self> {
+    #[pyo3(signature = (handle, base, root_path="", strips_root=true))]
+    fn new(
+        py: Python<'_>,
+        handle: Py<PyAny>,
+        base: Py<PyDict>,
+        root_path: &str,
+        strips_root: bool,
+    ) -> PyResult<Self> {
+        let root = if strips_root {
+            Root::in_paths(root_path)
+        } else {
+            Root::taken_off(root_path)
+        };
         Ok(WsgiApp(Arc::new(Wsgi {
             handle,
-            environ: Environ::new(py, base, root_path.to_owned())?,
+            environ: Environ::new(py, base, root)?,
         })))
     }
 }

@@ -113,6 +113,11 @@ impl Body {
         }
     }
 
+    /// Whether it comes piece by piece.
+    pub(crate) fn is_to_come(&self) -> bool {
+        matches!(self.kind, Kind::Streamed(_) | Kind::Other(_))
+    }
+
     /// Puts other bytes in the place of a whole body.
     pub(crate) fn replace_whole(&mut self, bytes: Bytes) {
         let account = self.owed != 0;

@@ -5,6 +5,7 @@
 //! store), and [`Sweep`] looks at every connection a few times within the shortest timeout: a request
 //! costs no timer, and ten thousand idle connections cost one pass over ten thousand small structures.
 
+mod entry;
 mod sweep;
 mod watch;
 
@@ -25,6 +26,7 @@ use crate::sync::lock;
 use crate::tls::TlsInfo;
 use crate::websocket::Pending;
 
+use self::entry::Entry;
 use self::sweep::Clock;
 pub(crate) use self::sweep::{Entered, Sweep};
 pub(crate) use self::watch::Watch;
@@ -105,6 +107,8 @@ pub(crate) struct Conn {
     watchers: Mutex<Vec<Waker>>,
     /// What is wrong with the framing of a body that came on this connection.
     fault: OnceLock<&'static str>,
+    /// It is no connection of the server's, but an exchange that a host program handed in.
+    entry: Option<Box<Entry>>,
 }
 
 impl Conn {
@@ -139,6 +143,7 @@ impl Conn {
             upgrade: Mutex::default(),
             watchers: Mutex::default(),
             fault: OnceLock::new(),
+            entry: None,
         }
     }
 
@@ -408,6 +413,9 @@ impl Drop for Underway {
             self.0.phase.store(Phase::Idle as u8, Relaxed);
             if self.0.held.load(Relaxed) && self.0.held.swap(false, Relaxed) {
                 self.0.wake();
+            }
+            if let Some(entry) = &self.0.entry {
+                self.0.leave(entry);
             }
         }
     }

@@ -68,6 +68,10 @@ const QUICK: Duration = Duration::from_micros(300);
 /// on it. Only reserved; what is not touched costs nothing.
 const STACK: usize = 8 << 20;
 
+/// After so many jobs the leader takes a turn, also when there are more: jobs that come from other threads
+/// come between turns too, and answers leave with a turn. More than a turn of sockets brings, as a rule.
+const BATCH: u32 = 64;
+
 /// What a job that is neither an exchange nor of a kind has for a route.
 const NO_ROUTE: u32 = u32::MAX;
 
@@ -271,6 +275,8 @@ impl Crew {
         // Whoever led before may have left tasks to poll and exchanges to run: first the tasks.
         self.turn(Wait::Pass);
         loop {
+            let mut wait = Wait::Ready;
+            let mut left = BATCH;
             while let Some(job) = self.reactor.next_job() {
                 if job.pace().is_some_and(Pace::is_slow) {
                     if let Some(job) = self.hand_over(job) {
@@ -285,12 +291,17 @@ impl Crew {
                         return;
                     }
                 }
+                left -= 1;
+                if left == 0 {
+                    wait = Wait::Pass;
+                    break;
+                }
             }
             if self.reactor.is_over() {
                 self.close();
                 return;
             }
-            self.turn(Wait::Ready);
+            self.turn(wait);
             if !worker.leads.load(Acquire) {
                 return;
             }

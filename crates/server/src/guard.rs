@@ -62,6 +62,11 @@ pub(crate) struct Reject {
     pub in_body: bool,
 }
 
+/// Whether `bytes` are a host with or without a port, as a Host header has it.
+pub(crate) fn is_authority(bytes: &[u8]) -> bool {
+    target::authority(bytes).is_some()
+}
+
 /// Follows the framing of one connection's incoming HTTP/1 messages.
 pub(crate) struct Guard {
     limits: HeadLimits,

@@ -1,5 +1,7 @@
 //! Request bodies: what has arrived, what is still to come, and the bounds on both.
 
+mod source;
+
 use std::cell::OnceCell;
 use std::pin::Pin;
 use std::sync::Arc;
@@ -9,13 +11,14 @@ use std::time::{Duration, Instant};
 
 use bytes::{Buf as _, Bytes};
 use http::HeaderMap;
-use http_body::{Body as _, Frame, SizeHint};
-use hyper::body::Incoming;
+use http_body::{Frame, SizeHint};
 
 use crate::conn::{Conn, Reading};
 use crate::crew;
 use crate::error::BodyError;
 use crate::reactor::is_inside;
+
+pub(crate) use self::source::Source;
 
 /// The body of a request, read piece by piece.
 ///
@@ -27,7 +30,7 @@ pub struct RequestBody {
     /// Arrived and not read yet.
     ready: Bytes,
     /// What is to come; none once the end or an error has been seen.
-    inner: Option<Incoming>,
+    inner: Option<Source>,
     trailers: Option<HeaderMap>,
     conn: Arc<Conn>,
     limit: u64,
@@ -43,7 +46,7 @@ pub struct RequestBody {
 
 impl RequestBody {
     pub(crate) fn new(
-        inner: Incoming,
+        inner: Source,
         conn: Arc<Conn>,
         limit: Option<u64>,
         timeout: Duration,
@@ -134,7 +137,7 @@ impl RequestBody {
             let Some(inner) = &mut self.inner else {
                 return Poll::Ready(None);
             };
-            let frame = match Pin::new(inner).poll_frame(cx) {
+            let frame = match inner.poll_frame(cx) {
                 Poll::Pending => {
                     if self.reading.is_none() {
                         self.reading = Some(self.conn.begin_reading());
@@ -144,6 +147,11 @@ impl RequestBody {
                         return Poll::Ready(Some(Err(BodyError::TimedOut)));
                     }
                     self.conn.wake_when_late(cx.waker());
+                    if self.conn.is_given_up() {
+                        self.inner = None;
+                        self.reading = None;
+                        return Poll::Ready(Some(Err(BodyError::ClientGone)));
+                    }
                     return Poll::Pending;
                 }
                 Poll::Ready(frame) => frame,
@@ -169,29 +177,13 @@ impl RequestBody {
                 }
                 Some(Err(e)) => {
                     self.inner = None;
-                    return Poll::Ready(Some(Err(self.explain(&e))));
+                    let told = match self.conn.fault() {
+                        Some(fault) => BodyError::Malformed(fault.to_owned()),
+                        None => e.explain(),
+                    };
+                    return Poll::Ready(Some(Err(told)));
                 }
             }
-        }
-    }
-
-    fn explain(&self, error: &hyper::Error) -> BodyError {
-        if let Some(fault) = self.conn.fault() {
-            return BodyError::Malformed(fault.to_owned());
-        }
-        // hyper's own decoder complains with an `io::Error` of this kind; a connection that ends early
-        // is `UnexpectedEof`, and everything else is the connection's end too.
-        let invalid = std::error::Error::source(error)
-            .and_then(|source| source.downcast_ref::<std::io::Error>())
-            .filter(|e| {
-                matches!(
-                    e.kind(),
-                    std::io::ErrorKind::InvalidData | std::io::ErrorKind::InvalidInput
-                )
-            });
-        match invalid {
-            Some(e) => BodyError::Malformed(e.to_string()),
-            None => BodyError::ClientGone,
         }
     }
 
@@ -199,7 +191,7 @@ impl RequestBody {
     ///
     /// # Errors
     /// See [`BodyError`]. Time is bounded by [`Limits::body_timeout`](crate::Limits::body_timeout),
-    /// which closes the connection.
+    /// which closes the connection, if it is the server's.
     pub async fn chunk(&mut self) -> Option<Result<Bytes, BodyError>> {
         std::future::poll_fn(|cx| self.poll_chunk(cx)).await
     }

@@ -88,19 +88,18 @@ pub(crate) fn is_inside() -> bool {
     INSIDE.get()
 }
 
-/// Marks the thread as inside, until it is dropped.
-struct Inside;
+/// Marks the thread as inside, until it is dropped; then it is what it was before.
+pub(crate) struct Inside(bool);
 
 impl Inside {
-    fn enter() -> Self {
-        INSIDE.set(true);
-        Inside
+    pub(crate) fn enter() -> Self {
+        Inside(INSIDE.replace(true))
     }
 }
 
 impl Drop for Inside {
     fn drop(&mut self) {
-        INSIDE.set(false);
+        INSIDE.set(self.0);
     }
 }
 
@@ -135,7 +134,7 @@ pub(crate) struct Shared {
     acceptors: AtomicUsize,
     /// One reference here, and one in each exchange that is alive.
     pub(crate) live: Arc<()>,
-    ready: Mutex<VecDeque<Job>>,
+    ready: Mutex<Ready>,
     /// By number.
     kinds: Mutex<Vec<Weak<Kind>>>,
     /// Exchanges that wait for a thread, here or with the crew.
@@ -154,6 +153,16 @@ pub(crate) struct Shared {
     over: Mutex<Vec<Arc<OnDrop>>>,
     /// The waker of whoever takes a turn: always the same for one runtime.
     turn: OnceLock<Waker>,
+    /// Set with the reactor.
+    pub(crate) runtime: OnceLock<tokio::runtime::Handle>,
+}
+
+/// What is ready to be run.
+#[derive(Default)]
+struct Ready {
+    jobs: VecDeque<Job>,
+    /// Nobody runs anything any more: what comes is dropped.
+    closed: bool,
 }
 
 impl Shared {
@@ -184,6 +193,7 @@ impl Shared {
             edge,
             over: Mutex::default(),
             turn: OnceLock::new(),
+            runtime: OnceLock::new(),
         })
     }
 
@@ -238,8 +248,15 @@ impl Shared {
     fn enqueue(&self, job: Job) {
         self.waiting.fetch_add(1, Relaxed);
         let mut ready = lock(&self.ready);
-        let first = ready.is_empty();
-        ready.push_back(job);
+        if ready.closed {
+            drop(ready);
+            self.waiting.fetch_sub(1, AcqRel);
+            // Dropped without a lock: what goes with it may be anything.
+            drop(job);
+            return;
+        }
+        let first = ready.jobs.is_empty();
+        ready.jobs.push_back(job);
         drop(ready);
         if first {
             self.wake_turn();
@@ -261,8 +278,15 @@ impl Shared {
         lock(&self.over).push(token);
     }
 
-    /// Says that the reactor has stopped: nothing more will come.
+    /// Says that the reactor has stopped: nothing more will come, and what does is dropped.
     pub(crate) fn stopped(&self) {
+        let left = {
+            let mut ready = lock(&self.ready);
+            ready.closed = true;
+            std::mem::take(&mut ready.jobs)
+        };
+        self.waiting.fetch_sub(left.len(), AcqRel);
+        drop(left);
         let over = std::mem::take(&mut *lock(&self.over));
         drop(over);
     }
@@ -288,7 +312,7 @@ impl Shared {
 
     /// Whether nothing is open.
     fn is_empty(&self) -> bool {
-        self.acceptors.load(SeqCst) == 0 && self.sweep.len() == 0
+        self.acceptors.load(SeqCst) == 0 && self.sweep.is_empty()
     }
 
     fn wake_turn(&self) {
@@ -326,6 +350,8 @@ impl Reactor {
             .enable_io()
             .enable_time()
             .build()?;
+        // Nobody else sets it.
+        let _ = shared.runtime.set(runtime.handle().clone());
         Ok(Reactor {
             runtime: Some(runtime),
             shared,
@@ -376,7 +402,7 @@ impl Reactor {
                 return Poll::Ready(());
             }
             let ready = self.shared.interrupted.swap(false, Acquire)
-                || !lock(&self.shared.ready).is_empty();
+                || !lock(&self.shared.ready).jobs.is_empty();
             if ready || until.as_mut().is_some_and(|until| until(cx)) {
                 Poll::Ready(())
             } else {
@@ -387,12 +413,12 @@ impl Reactor {
 
     /// How many jobs are ready.
     pub(crate) fn ready(&self) -> usize {
-        lock(&self.shared.ready).len()
+        lock(&self.shared.ready).jobs.len()
     }
 
     /// The next job that is ready.
     pub(crate) fn next_job(&self) -> Option<Job> {
-        lock(&self.shared.ready).pop_front()
+        lock(&self.shared.ready).jobs.pop_front()
     }
 
     /// Runs the handler of a job, outside the runtime.
@@ -435,9 +461,12 @@ impl Drop for Reactor {
     /// Drops every task, and with it every connection. Waits for nothing, so that a server may be dropped
     /// anywhere, also inside another reactor.
     fn drop(&mut self) {
+        // A host program may still hold exchanges that came in by the in-process entrance.
+        self.shared.sweep.order_all(Order::Cut);
         if let Some(runtime) = self.runtime.take() {
             runtime.shutdown_background();
         }
+        self.shared.stopped();
     }
 }
 

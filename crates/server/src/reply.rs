@@ -68,13 +68,13 @@ enum End {
     Aborted,
 }
 
-/// A streamed response that its handler did not finish.
+/// A streamed response that its handler did not finish, or that was cut.
 #[derive(Debug)]
 pub(crate) struct Aborted;
 
 impl std::fmt::Display for Aborted {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.write_str("the handler gave its response up half-way")
+        f.write_str("the response was given up half-way")
     }
 }
 
@@ -142,6 +142,47 @@ impl Reply {
     /// Ends the stream so that the client knows that something is missing.
     pub(crate) fn abort(&self) {
         self.put(|state| state.end = state.end.take().or(Some(End::Aborted)));
+    }
+
+    /// Ends the exchange for both sides: to the handler the client has gone, and whoever takes the body out
+    /// finds that something is missing.
+    pub(crate) fn cut(&self) {
+        let task = {
+            let mut state = lock(&self.state);
+            if state.gone {
+                return;
+            }
+            state.end = Some(End::Aborted);
+            state.task.take()
+        };
+        self.forsake();
+        if let Some(task) = task {
+            task.wake();
+        }
+    }
+
+    /// Nobody will take anything any more.
+    fn forsake(&self) {
+        let mut state = lock(&self.state);
+        state.gone = true;
+        self.gone.store(true, Release);
+        // What nobody will take any more goes now, not when the handler is done.
+        let chunks = std::mem::take(&mut state.chunks);
+        let head = state.head.take();
+        if let Some(conn) = &self.account
+            && state.queued != 0
+        {
+            conn.pay(state.queued);
+        }
+        state.queued = 0;
+        let waiting = [state.writer.take(), state.watcher.take()];
+        let blocked = state.blocked != 0;
+        drop(state);
+        drop((chunks, head));
+        if blocked {
+            self.room.notify_all();
+        }
+        waiting.into_iter().flatten().for_each(Waker::wake);
     }
 
     /// Waits while more than `limit` bytes are queued, and then until half of that is left, so that the
@@ -351,25 +392,6 @@ fn park(slot: &mut Option<Waker>, cx: &Context<'_>) {
 
 impl Drop for Outlet {
     fn drop(&mut self) {
-        let mut state = lock(&self.reply.state);
-        state.gone = true;
-        self.reply.gone.store(true, Release);
-        // What nobody will take any more goes now, not when the handler is done.
-        let chunks = std::mem::take(&mut state.chunks);
-        let head = state.head.take();
-        if let Some(conn) = &self.reply.account
-            && state.queued != 0
-        {
-            conn.pay(state.queued);
-        }
-        state.queued = 0;
-        let waiting = [state.writer.take(), state.watcher.take()];
-        let blocked = state.blocked != 0;
-        drop(state);
-        drop((chunks, head));
-        if blocked {
-            self.reply.room.notify_all();
-        }
-        waiting.into_iter().flatten().for_each(Waker::wake);
+        self.reply.forsake();
     }
 }

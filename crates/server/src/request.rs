@@ -85,6 +85,10 @@ impl Connection {
     pub fn tls(&self) -> Option<&TlsInfo> {
         self.0.tls.get()
     }
+
+    pub(crate) fn shared_local(&self) -> Arc<LocalAddr> {
+        self.0.local.clone()
+    }
 }
 
 impl fmt::Debug for Connection {
@@ -247,7 +251,14 @@ impl Request {
         self.0.parts.extensions.get()
     }
 
-    /// What becomes the bytes of an HTTP/2 stream, if that is asked for.
+    /// Whether the program that handed it in upgrades its connection, or does so itself: not a server of
+    /// ours, which does so in the end.
+    pub(crate) fn is_upgraded_by_host(&self) -> bool {
+        let outer = self.extension::<Connection>();
+        self.0.body.conn().is_in_process() && outer.is_none_or(|outer| outer.0.is_in_process())
+    }
+
+    /// What becomes the bytes of an HTTP/2 stream, or of a host program's connection, if that is asked for.
     pub(crate) fn take_upgrade(&mut self) -> Option<hyper::upgrade::OnUpgrade> {
         self.0.parts.extensions.remove()
     }

@@ -16,6 +16,7 @@ use crate::crew::{Crew, Host};
 use crate::driver::{AtTheWheel, Driver, TurnError, Turned};
 use crate::error::{StartError, StartKind};
 use crate::exchange::Exchange;
+use crate::in_process::InProcess;
 use crate::limits::Limits;
 use crate::listen::{Bind, ListenOptions, Listener, LocalAddr, TokioListener};
 use crate::observe::Notes;
@@ -341,6 +342,14 @@ impl Server {
         for engine in &self.engines {
             engine.reactor().shared().keep(token.clone());
         }
+    }
+
+    /// The entrance for requests that the program around the server hands in: a tower service, for axum or
+    /// hyper. A server may have it beside sockets, or have no socket at all. It does not keep the server
+    /// running.
+    pub fn in_process(&self) -> InProcess {
+        let engines = self.engines.iter();
+        InProcess::new(engines.map(|e| e.reactor().shared().clone()).collect())
     }
 
     /// What runs work as handlers run.

@@ -13,7 +13,7 @@ use std::task::{Context, Poll, ready};
 use bytes::BytesMut;
 use http::header::{ALLOW, EXPECT, HOST};
 use http::{HeaderValue, Method, Request as HttpRequest, Response, StatusCode, Version};
-use hyper::body::{Body as _, Incoming};
+use hyper::body::Incoming;
 use hyper::ext::Protocol;
 use oxbridge_mux::{Lookup, PathValues, Pattern};
 
@@ -23,7 +23,7 @@ use crate::compression::Negotiated;
 use crate::conn::{Conn, Underway};
 use crate::edge::Fields;
 use crate::exchange::Exchange;
-use crate::incoming::RequestBody;
+use crate::incoming::{RequestBody, Source};
 use crate::limits::Limits;
 use crate::listen::PeerAddr;
 use crate::observe::{Begun, Watch};
@@ -33,7 +33,8 @@ use crate::request::{Request, client, host};
 use crate::response::{ResponseWriter, plain};
 use crate::websocket;
 
-use self::answers::{asterisk, close, redirect, unavailable};
+pub(crate) use self::answers::unavailable;
+use self::answers::{asterisk, close, redirect};
 use self::gathering::Gathering;
 
 /// What hyper calls for each request of one connection.
@@ -50,12 +51,31 @@ impl hyper::service::Service<HttpRequest<Incoming>> for Service {
     fn call(&self, request: HttpRequest<Incoming>) -> Answer {
         let underway = self.conn.begin_exchange();
         let account = request.version() == Version::HTTP_2;
+        self.answer(request, underway, account, Self::dispatch)
+    }
+}
+
+/// What the path leads to.
+enum Found {
+    Route(Arc<Route>, Pattern, PathValues),
+    Answer(Response<Body>),
+}
+
+impl Service {
+    /// Begins an exchange; `dispatch` is what happens if it is admitted. For `account` see [`Body::keep`].
+    pub(crate) fn answer<B>(
+        &self,
+        request: HttpRequest<B>,
+        underway: Underway,
+        account: bool,
+        dispatch: impl FnOnce(&Self, HttpRequest<B>) -> State,
+    ) -> Answer {
         let compression = self.shared.compression.as_ref();
         let compression = compression.map(|c| c.negotiate(request.method(), request.headers()));
         let shared = &self.shared;
         let client = |headers: &http::HeaderMap| self.client(headers);
         let (state, watch) = match shared.notes.begin(&request, client, &shared.live) {
-            Begun::Admitted(watch) => (self.dispatch(request), watch),
+            Begun::Admitted(watch) => (dispatch(self, request), watch),
             Begun::Refused(watch) => {
                 let response = unavailable(*request.method() == Method::HEAD);
                 (State::Done(Some(response)), watch)
@@ -70,25 +90,21 @@ impl hyper::service::Service<HttpRequest<Incoming>> for Service {
             fields: self.shared.edge.fields.clone(),
         }
     }
-}
 
-/// What the path leads to.
-enum Found {
-    Route(Arc<Route>, Pattern, PathValues),
-    Answer(Response<Body>),
-}
-
-impl Service {
-    fn dispatch(&self, request: HttpRequest<Incoming>) -> State {
-        let (mut parts, incoming) = request.into_parts();
+    pub(crate) fn dispatch<B>(&self, request: HttpRequest<B>) -> State
+    where
+        Source: From<B>,
+    {
+        let (mut parts, body) = request.into_parts();
+        let source = Source::from(body);
         if let Some(protocol) = parts.extensions.get::<Protocol>() {
             if !websocket::is_websocket(protocol.as_str()) {
                 return State::Done(Some(plain(StatusCode::NOT_IMPLEMENTED, false)));
             }
             // RFC 8441 §5: it stands for the GET of the handshake in HTTP/1.
             parts.method = Method::GET;
-        } else if let Some(file) = directories::find(&self.shared, &parts) {
-            return file.answer(self, parts, incoming);
+        } else if let Some(file) = directories::find(self, &parts) {
+            return file.answer(self, parts, source);
         }
         let found = self.find(&parts.method, &parts.uri, &parts.headers, parts.version);
         let (route, pattern, values) = match found {
@@ -96,18 +112,18 @@ impl Service {
             Found::Answer(response) => return State::Done(Some(response)),
         };
         let limits = &self.shared.limits;
-        if let Some(status) = excess(&parts, limits) {
+        if let Some(status) = excess(&parts, &self.conn, limits) {
             return State::Done(Some(plain(status, parts.method == Method::HEAD)));
         }
-        let expected = incoming.size_hint().lower();
+        let expected = source.size_hint().lower();
         if limits.max_body.is_some_and(|max| expected > max) {
             return State::Done(Some(close(plain(StatusCode::PAYLOAD_TOO_LARGE, false))));
         }
-        let ahead = !incoming.is_end_stream()
+        let ahead = !source.is_end_stream()
             && limits.buffer_body > 0
             && !parts.headers.contains_key(EXPECT);
         let body = RequestBody::new(
-            incoming,
+            source,
             self.conn.clone(),
             limits.max_body,
             limits.body_timeout,
@@ -195,9 +211,10 @@ impl Service {
     }
 }
 
-/// What is too much about an HTTP/2 head, if anything. In HTTP/1 the guard has looked already.
-fn excess(parts: &http::request::Parts, limits: &Limits) -> Option<StatusCode> {
-    if parts.version != Version::HTTP_2 {
+/// What is too much about an HTTP/2 head, or one that a host program hands in, if anything. In HTTP/1 the
+/// guard has looked already.
+fn excess(parts: &http::request::Parts, conn: &Conn, limits: &Limits) -> Option<StatusCode> {
+    if parts.version != Version::HTTP_2 && !conn.is_in_process() {
         return None;
     }
     let target = parts
@@ -249,8 +266,9 @@ fn start(shared: &Arc<Shared>, request: Request, route: Arc<Route>) -> State {
 
 fn exchange(shared: &Shared, request: Request) -> (Exchange, Outlet) {
     let conn = request.body().conn().clone();
-    let account = (request.version() == Version::HTTP_2).then(|| conn.clone());
-    let reply = Reply::new(account);
+    let account = request.version() == Version::HTTP_2 || conn.is_in_process();
+    let reply = Reply::new(account.then(|| conn.clone()));
+    conn.set_reply(&reply);
     let outlet = Outlet::new(reply.clone());
     let response = ResponseWriter::new(
         reply,
@@ -278,7 +296,17 @@ pub(crate) struct Answer {
     fields: Option<Arc<Fields>>,
 }
 
-enum State {
+impl Answer {
+    /// Gives the exchange up, whatever has come of it so far, and answers 503 instead, unless that has been
+    /// answered already.
+    pub(crate) fn give_up(&mut self, head_request: bool) {
+        if !matches!(self.state, State::Done(_)) {
+            self.state = State::Done(Some(unavailable(head_request)));
+        }
+    }
+}
+
+pub(crate) enum State {
     Done(Option<Response<Body>>),
     /// The body is read ahead of the handler.
     Gathering(Box<Gathering>),
@@ -322,8 +350,10 @@ impl Future for Answer {
             fields.complete(response.headers_mut());
         }
         if let Some(upgrade) = response.extensions_mut().remove::<websocket::Accepted>() {
-            if let Some(underway) = this.underway.take() {
-                upgrade.begin(underway);
+            if let Some(underway) = this.underway.take()
+                && let Some(carried) = upgrade.begin(underway)
+            {
+                response.extensions_mut().insert(carried);
             }
         } else if let Some(underway) = this.underway.take() {
             response.body_mut().keep(underway, this.account);

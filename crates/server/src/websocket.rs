@@ -2,6 +2,9 @@
 //!
 //! While the server drains, sockets are closed with code 1012 (service restart).
 //!
+//! In a host program (see [`InProcess`](crate::InProcess)) the host's connection becomes the WebSocket's,
+//! and the host's runtime moves its bytes.
+//!
 //! A WebSocket begins as a request: a route of its path (and of GET, if it names a method) gets it, in
 //! HTTP/2 too. The handler accepts it, or answers with any other response.
 //!
@@ -58,7 +61,7 @@ pub use self::message::{Event, Message, Utf8Bytes};
 pub use self::socket::{SendError, WebSocket, WouldBlock};
 
 pub(crate) use self::handshake::is_websocket;
-pub(crate) use self::upgrade::{Pending, Upgrade as Accepted};
+pub(crate) use self::upgrade::{Cutter, Pending, Upgrade as Accepted};
 
 /// Bounds on a WebSocket, and how it behaves.
 ///
@@ -188,15 +191,30 @@ fn prepare(request: &mut Request, accept: Accept) -> Result<Prepared, AcceptErro
         .then(|| Deflate::negotiate(handshake::list(request.headers(), SEC_WEBSOCKET_EXTENSIONS)))
         .flatten();
     let extension = deflate.as_ref().map(Deflate::answer);
-    let stream = key.is_none().then(|| request.take_upgrade()).flatten();
-    if key.is_none() && stream.is_none() {
-        // It has been accepted before, or its extensions have been replaced.
-        return Err(AcceptError::NotAsked);
-    }
+    let stream = if key.is_none() || request.is_upgraded_by_host() {
+        let stream = request.take_upgrade();
+        if stream.is_none() {
+            // It has been accepted before, or its extensions have been replaced.
+            return Err(if key.is_none() {
+                AcceptError::NotAsked
+            } else {
+                AcceptError::NoUpgrade
+            });
+        }
+        stream
+    } else {
+        None
+    };
     let channel = Arc::new(Channel::new(&options, Encoder::new(deflate.as_ref())));
     let decoder = Decoder::new(options.max_message, deflate.as_ref());
     let mut response = handshake::answer(key.as_deref(), chosen, extension, headers);
-    let upgrade = Upgrade::new(PumpEnd(channel.clone()), decoder, options, stream);
+    let upgrade = Upgrade::new(
+        PumpEnd(channel.clone()),
+        decoder,
+        options,
+        stream,
+        key.is_some(),
+    );
     response.extensions_mut().insert(upgrade);
     Ok((response, channel, subprotocol))
 }

@@ -18,3 +18,15 @@ class UsageError(CommandError):
 
 class AppFailed(CommandError):
     """The application's own code failed while it was imported; `__cause__` is what it raised."""
+
+
+class ModuleMissing(CommandError):
+    """There is no such module or file."""
+
+
+class AttributeMissing(CommandError):
+    """The module has nothing of that name."""
+
+
+class NotAnApplication(CommandError):
+    """What was found is no application, or one of another kind than wanted."""

@@ -12,7 +12,7 @@ from collections.abc import Awaitable, Callable, Iterable
 from dataclasses import dataclass
 from typing import Any, Literal
 
-from oxbridge._cli.errors import CommandError
+from oxbridge._cli.errors import NotAnApplication
 from oxbridge.mux import Mux
 
 Interface = Literal["asgi", "wsgi", "rsgi", "mux"]
@@ -54,19 +54,19 @@ def resolve(app: Any, wanted: str, name: str) -> tuple[Any, Interface]:
         name: What the application is called in errors.
 
     Raises:
-        CommandError: It is no application, or one of another kind than wanted, or in doubt.
+        NotAnApplication: Or one of another kind than wanted, or in doubt.
     """
     found = detect(app) if wanted == "auto" else wanted
     if found is None:
-        raise CommandError(_doubt(app, name))
+        raise NotAnApplication(_doubt(app, name))
     if found == "mux":
         return _as_mux(app, name), "mux"
     if found == "rsgi" and hasattr(app, "__rsgi__"):
         return app, "rsgi"
     if isinstance(app, Mux):
-        raise CommandError(f"{name} is a Mux, which cannot be served as {wanted}")
+        raise NotAnApplication(f"{name} is a Mux, which cannot be served as {wanted}")
     if not callable(app):
-        raise CommandError(f"{name} is no application: it is {_a(app)}, which cannot be called")
+        raise NotAnApplication(f"{name} is no application: it is {_a(app)}, which cannot be called")
     if found == "asgi2":
         return Asgi2(app), "asgi"
     if found in ("asgi", "asgi3"):
@@ -221,7 +221,7 @@ def _as_mux(app: Any, name: str) -> Mux:
     if isinstance(app, Mux):
         return app
     if not callable(app):
-        raise CommandError(f"{name} is neither a Mux nor a handler: it is {_a(app)}")
+        raise NotAnApplication(f"{name} is neither a Mux nor a handler: it is {_a(app)}")
     mux = Mux()
     mux.handle("/", app)
     return mux

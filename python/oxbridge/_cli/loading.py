@@ -15,7 +15,13 @@ from pathlib import Path
 from types import ModuleType, TracebackType
 from typing import TYPE_CHECKING, Any
 
-from oxbridge._cli.errors import AppFailed, CommandError
+from oxbridge._cli.errors import (
+    AppFailed,
+    AttributeMissing,
+    CommandError,
+    ModuleMissing,
+    NotAnApplication,
+)
 from oxbridge._cli.interface import Interface, is_factory, resolve
 from oxbridge.mux import Mux, default_mux
 
@@ -55,11 +61,11 @@ def load(config: Config) -> Application:
     name, app, called = _imported(config)
     note = None
     if not called and config.factory:
-        app = _call(name, app, (), {})
+        app = made_by(name, app)
         name = f"{name}()"
     elif not called and config.interface == "auto" and is_factory(app):
         note = f"{name} takes no arguments, so it is called to make the application (--factory)"
-        app = _call(name, app, (), {})
+        app = made_by(name, app)
         name = f"{name}()"
     app, interface = resolve(app, config.interface, name)
     return Application(app, interface, config.name or name, note)
@@ -78,19 +84,37 @@ def _imported(config: Config) -> tuple[str, Any, bool]:
         kind = type(config.app)
         name = getattr(config.app, "__qualname__", None) or kind.__qualname__
         return f"{getattr(config.app, '__module__', kind.__module__)}:{name}", config.app, False
-    module_name, attribute, directory = split(config.app)
     _put_on_path(config.app_dir)
+    return named(config.app, config.app_dir, factory=config.factory)
+
+
+def named(text: str, looked_in: str | None, *, factory: bool) -> tuple[str, Any, bool]:
+    """Import the object that a text names.
+
+    Args:
+        text: "module:attribute", and the other forms.
+        looked_in: The directory that the caller has put on the path, for errors; None for none.
+        factory: Whether an object is wanted that makes the application, where none is named.
+
+    Returns:
+        The object's name, the object, and whether a call in the text has made it.
+
+    Raises:
+        AppFailed: The application's own code raised an exception, which is the cause.
+        CommandError: There is no such object; the text says what is there.
+    """
+    module_name, attribute, directory = split(text)
     if directory is not None:
         _put_on_path(directory)
-    module = _import(module_name, config.app_dir)
+    module = _import(module_name, looked_in)
     if not attribute:
-        found, app = _default(module, factory=config.factory)
+        found, app = _default(module, factory=factory)
         return f"{module_name}:{found}", app, False
-    path, arguments = _call_in(attribute, config.app)
+    path, arguments = _call_in(attribute, text)
     app = _attribute(module, path)
     if arguments is None:
         return f"{module_name}:{path}", app, False
-    return f"{module_name}:{attribute}", _call(f"{module_name}:{path}", app, *arguments), True
+    return f"{module_name}:{attribute}", made_by(f"{module_name}:{path}", app, *arguments), True
 
 
 def split(text: str) -> tuple[str, str, str | None]:
@@ -103,7 +127,7 @@ def split(text: str) -> tuple[str, str, str | None]:
     if where.endswith(".py") or "/" in where:
         file = Path(where)
         if not file.is_file():
-            raise CommandError(f"there is no file {where} to serve an application from")
+            raise ModuleMissing(f"there is no file {where} to serve an application from")
         if file.suffix != ".py":
             raise CommandError(f"{where} is not a Python file; its name must end in .py")
         return *_module_of(file.resolve(), attribute), _directory_of(file.resolve())
@@ -138,22 +162,30 @@ def _put_on_path(directory: str) -> None:
         sys.path.insert(0, path)
 
 
-def _import(name: str, directory: str) -> ModuleType:
+def _import(name: str, directory: str | None) -> ModuleType:
     try:
         return importlib.import_module(name)
     except ModuleNotFoundError as error:
         if _own(error.__traceback__) is not None or not _is_part(error.name, name):
             raise _failed(name, error) from error
-        close = difflib.get_close_matches(name, _modules(directory), n=2)
+        modules = [] if directory is None else _modules(directory)
+        close = difflib.get_close_matches(name, modules, n=2)
         hint = f"; did you mean {' or '.join(close)}?" if close else ""
         missing = error.name or name
         of = f" (for {name})" if missing != name else ""
-        looked = "the current directory" if directory == "." else directory
-        raise CommandError(
-            f"there is no module {missing}{of} in {looked} or among the installed ones{hint}"
+        raise ModuleMissing(
+            f"there is no module {missing}{of} in {_looked(directory)}{hint}"
         ) from None
     except Exception as error:
         raise _failed(name, error) from error
+
+
+def _looked(directory: str | None) -> str:
+    """Say where a module was looked for."""
+    if directory is None:
+        return "sys.path"
+    here = "the current directory" if directory == "." else directory
+    return f"{here} or among the installed ones"
 
 
 def _is_part(missing: str | None, name: str) -> bool:
@@ -166,11 +198,13 @@ def _failed(name: str, error: Exception) -> AppFailed:
 
 def _own(tb: TracebackType | None) -> TracebackType | None:
     """Leave out the frames in front that are this package's and the import system's."""
-    ours = os.path.dirname(os.path.abspath(__file__)) + os.sep
+    # Where the package is part of a program, its files have names that are no paths.
+    ours = os.path.dirname(__file__) + os.sep
+    installed = os.path.dirname(os.path.abspath(__file__)) + os.sep
     importing = os.path.dirname(os.path.abspath(importlib.__file__)) + os.sep
     while tb is not None:
         file = tb.tb_frame.f_code.co_filename
-        if not file.startswith(("<frozen importlib", ours, importing)):
+        if not file.startswith(("<frozen importlib", ours, installed, importing)):
             break
         tb = tb.tb_next
     return tb
@@ -205,11 +239,13 @@ def _default(module: ModuleType, *, factory: bool) -> tuple[str, Any]:
     here = module.__name__
     for name in FACTORIES:
         if hasattr(module, name):
-            raise CommandError(
+            raise AttributeMissing(
                 f"{here} has no application, but {name}; serve `{here}:{name} --factory`"
             )
     wanted = ", ".join(FACTORIES if factory else (*NAMES, "handler"))
-    raise CommandError(f"{here} has none of {wanted}; name the application, as in {here}:my_app")
+    raise AttributeMissing(
+        f"{here} has none of {wanted}; name the application, as in {here}:my_app"
+    )
 
 
 def _call_in(attribute: str, text: str) -> tuple[str, tuple[list[Any], dict[str, Any]] | None]:
@@ -250,22 +286,27 @@ def _attribute(module: ModuleType, path: str) -> Any:
             names = [n for n in dir(value) if not n.startswith("_")]
             close = difflib.get_close_matches(name, names, n=3)
             hint = f"; did you mean {' or '.join(close)}?" if close else ""
-            raise CommandError(f"{so_far} has no attribute {name}{hint}") from None
+            raise AttributeMissing(f"{so_far} has no attribute {name}{hint}") from None
         so_far += f"{':' if so_far == module.__name__ else '.'}{name}"
     return value
 
 
-def _call(name: str, factory: Any, arguments: Any, named: Any) -> Any:
-    """Call a factory."""
+def made_by(name: str, factory: Any, arguments: Any = (), keywords: Any = None) -> Any:
+    """Call a factory.
+
+    Raises:
+        AppFailed: It raised an exception, which is the cause.
+        NotAnApplication: It cannot be called, or is a coroutine function.
+    """
     if not callable(factory):
-        raise CommandError(f"{name} cannot be called, so it makes no application")
+        raise NotAnApplication(f"{name} cannot be called, so it makes no application")
     try:
-        made = factory(*arguments, **named)
+        made = factory(*arguments, **(keywords or {}))
     except Exception as error:
         raise _failed(f"{name}()", error) from error
     if hasattr(made, "__await__") and hasattr(made, "close"):
         made.close()
-        raise CommandError(
+        raise NotAnApplication(
             f"{name} is a coroutine function, which makes no application; take a plain function"
         )
     return made

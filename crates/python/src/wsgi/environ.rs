@@ -5,7 +5,7 @@ use std::borrow::Cow;
 use http::header::{CONTENT_LENGTH, CONTENT_TYPE, COOKIE, HOST, HeaderMap, HeaderName};
 use http::{HeaderValue, Method, Version};
 use oxbridge::Request;
-use percent_encoding::percent_decode_str;
+use percent_encoding::{AsciiSet, CONTROLS, percent_decode_str, utf8_percent_encode};
 use pyo3::ffi;
 use pyo3::intern;
 use pyo3::prelude::*;
@@ -21,14 +21,75 @@ pub(super) struct Environ {
     /// For requests without a body: it is always at its end.
     no_input: Py<Input>,
     names: Names<PyString>,
-    /// Where the application is mounted: what SCRIPT_NAME is, percent-decoded.
-    root_path: String,
+    root: Root,
 }
 
+/// Where the application is mounted.
+pub(super) struct Root {
+    /// What SCRIPT_NAME is, percent-decoded.
+    path: String,
+    /// The same as targets have it, where somebody has taken it off them; else none.
+    taken_off: Option<String>,
+}
+
+impl Root {
+    /// Paths may begin with it, as the client sent them, or a proxy may have taken it off.
+    pub(super) fn in_paths(path: &str) -> Self {
+        Root {
+            path: path.to_owned(),
+            taken_off: None,
+        }
+    }
+
+    /// Somebody takes it off all paths: what still looks like it belongs to the application.
+    pub(super) fn taken_off(path: &str) -> Self {
+        Root {
+            path: path.to_owned(),
+            taken_off: Some(utf8_percent_encode(path, OUTSIDE_PATHS).to_string()),
+        }
+    }
+
+    /// The path below it.
+    fn below<'a>(&self, path: &'a [u8]) -> &'a [u8] {
+        match path.strip_prefix(self.path.as_bytes()) {
+            Some(rest) if self.taken_off.is_none() && (rest.is_empty() || rest[0] == b'/') => rest,
+            _ => path,
+        }
+    }
+
+    /// The target as the client sent it, as far as that is known.
+    fn whole<'a>(&self, target: Cow<'a, str>) -> Cow<'a, str> {
+        match &self.taken_off {
+            Some(root) if !root.is_empty() && target.starts_with('/') => {
+                Cow::Owned(format!("{root}{target}"))
+            }
+            _ => target,
+        }
+    }
+}
+
+/// What has to be escaped in a path (RFC 3986 §3.3).
+const OUTSIDE_PATHS: &AsciiSet = &CONTROLS
+    .add(b' ')
+    .add(b'"')
+    .add(b'#')
+    .add(b'%')
+    .add(b'<')
+    .add(b'>')
+    .add(b'?')
+    .add(b'[')
+    .add(b'\\')
+    .add(b']')
+    .add(b'^')
+    .add(b'`')
+    .add(b'{')
+    .add(b'|')
+    .add(b'}');
+
 impl Environ {
-    pub(super) fn new(py: Python<'_>, base: Py<PyDict>, root_path: String) -> PyResult<Self> {
+    pub(super) fn new(py: Python<'_>, base: Py<PyDict>, root: Root) -> PyResult<Self> {
         let places = base.bind(py);
-        places.set_item("SCRIPT_NAME", latin1(py, root_path.as_bytes()))?;
+        places.set_item("SCRIPT_NAME", latin1(py, root.path.as_bytes()))?;
         places.set_item("REQUEST_METHOD", "GET")?;
         places.set_item("SERVER_PROTOCOL", "HTTP/1.1")?;
         // Kept here, so that a copy need not grow when they get their values.
@@ -50,16 +111,16 @@ impl Environ {
             base,
             no_input: Py::new(py, Input::empty())?,
             names: Names::cgi(),
-            root_path,
+            root,
         })
     }
 
-    /// The environ of a request, whose body goes into it.
+    /// The environ of a request, whose body goes into it; and what has the body, if there is one.
     pub(super) fn make<'py>(
         &self,
         py: Python<'py>,
         request: &mut Request,
-    ) -> PyResult<Bound<'py, PyDict>> {
+    ) -> PyResult<(Bound<'py, PyDict>, Option<Bound<'py, Input>>)> {
         let environ = self.base.bind(py).copy()?;
         let set =
             |name: &Bound<'py, PyString>, value: Bound<'py, PyAny>| environ.set_item(name, value);
@@ -68,14 +129,15 @@ impl Environ {
             set(intern!(py, "REQUEST_METHOD"), method)?;
         }
         let path: Cow<'_, [u8]> = percent_decode_str(request.uri().path()).into();
-        let path = self.below_root(&path);
+        let path = self.root.below(&path);
         set(intern!(py, "PATH_INFO"), latin1(py, path).into_any())?;
         let query = request.query().unwrap_or("");
         set(
             intern!(py, "QUERY_STRING"),
             latin1(py, query.as_bytes()).into_any(),
         )?;
-        let target = latin1(py, request.target().as_bytes()).into_any();
+        let target = self.root.whole(request.target());
+        let target = latin1(py, target.as_bytes()).into_any();
         set(intern!(py, "RAW_URI"), target.clone())?;
         set(intern!(py, "REQUEST_URI"), target)?;
         match request.version() {
@@ -100,16 +162,8 @@ impl Environ {
         set(intern!(py, "SERVER_NAME"), name.into_any())?;
         set(intern!(py, "SERVER_PORT"), port.into_any())?;
         self.set_headers(py, &environ, request)?;
-        self.set_input(py, &environ, request)?;
-        Ok(environ)
-    }
-
-    /// The path without the prefix that the application is mounted at, if it has it.
-    fn below_root<'a>(&self, path: &'a [u8]) -> &'a [u8] {
-        match path.strip_prefix(self.root_path.as_bytes()) {
-            Some(rest) if rest.is_empty() || rest[0] == b'/' => rest,
-            _ => path,
-        }
+        let input = self.set_input(py, &environ, request)?;
+        Ok((environ, input))
     }
 
     fn set_headers(
@@ -143,16 +197,17 @@ impl Environ {
         Ok(())
     }
 
-    fn set_input(
+    fn set_input<'py>(
         &self,
-        py: Python<'_>,
+        py: Python<'py>,
         environ: &Bound<'_, PyDict>,
         request: &mut Request,
-    ) -> PyResult<()> {
+    ) -> PyResult<Option<Bound<'py, Input>>> {
         let remaining = request.body().remaining();
         let is_complete = request.body().is_complete();
         if is_complete && remaining == Some(0) {
-            return environ.set_item(intern!(py, "wsgi.input"), &self.no_input);
+            environ.set_item(intern!(py, "wsgi.input"), &self.no_input)?;
+            return Ok(None);
         }
         if is_complete && !request.headers().contains_key(CONTENT_LENGTH) {
             // It came in chunks and is all here: now its length is known, which is what frameworks look
@@ -161,8 +216,9 @@ impl Environ {
             environ.set_item(intern!(py, "CONTENT_LENGTH"), length)?;
             environ.del_item(intern!(py, "HTTP_TRANSFER_ENCODING")).ok();
         }
-        let input = Input::new(request.body_mut().take());
-        environ.set_item(intern!(py, "wsgi.input"), Bound::new(py, input)?)
+        let input = Bound::new(py, Input::new(request.body_mut().take()))?;
+        environ.set_item(intern!(py, "wsgi.input"), &input)?;
+        Ok(Some(input))
     }
 }
 

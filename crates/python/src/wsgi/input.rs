@@ -37,6 +37,13 @@ impl Input {
         }
     }
 
+    /// The request is over: what the application keeps of it must not keep the client's connection, which
+    /// waits for somebody to read the rest. What was read ahead can still be taken.
+    pub(super) fn forsake(&self, py: Python<'_>) {
+        let body = lock(py, &self.state).body.take();
+        drop(body);
+    }
+
     /// The input of every request without a body.
     pub(crate) fn empty() -> Self {
         Input {

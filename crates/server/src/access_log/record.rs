@@ -44,6 +44,7 @@ impl Record {
         match &self.client {
             PeerAddr::Tcp(address) => display(out, address.ip()),
             PeerAddr::Unix(_) => out.extend_from_slice(b"unix:"),
+            PeerAddr::Unknown => out.push(b'-'),
         }
     }
 

@@ -53,6 +53,7 @@ impl Trust {
         match peer {
             PeerAddr::Tcp(address) => self.covers_ip(address.ip()),
             PeerAddr::Unix(_) => self.everyone || self.unix,
+            PeerAddr::Unknown => self.everyone,
         }
     }
 

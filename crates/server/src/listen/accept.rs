@@ -65,7 +65,10 @@ impl TokioListener {
         } = listener;
         let socket = match address {
             LocalAddr::Tcp(_) => Family::Tcp(TcpListener::from_std(socket.into())?),
-            LocalAddr::Unix(_) => Family::Unix(UnixListener::from_std(socket.into())?),
+            // `LocalAddr::of` made it, which knows what it is.
+            LocalAddr::Unix(_) | LocalAddr::Unknown => {
+                Family::Unix(UnixListener::from_std(socket.into())?)
+            }
         };
         Ok(Self {
             _file: file,
@@ -92,6 +95,8 @@ pub enum PeerAddr {
     Tcp(SocketAddr),
     /// Over a Unix socket. Clients rarely bind theirs to a path, so this is `None` nearly always.
     Unix(Option<PathBuf>),
+    /// Nobody has said: the request came [in process](crate::InProcess), without a [`Via`](crate::Via).
+    Unknown,
 }
 
 impl PeerAddr {
@@ -99,13 +104,21 @@ impl PeerAddr {
     pub fn tcp(&self) -> Option<SocketAddr> {
         match self {
             Self::Tcp(address) => Some(*address),
-            Self::Unix(_) => None,
+            Self::Unix(_) | Self::Unknown => None,
         }
     }
 }
 
+impl From<SocketAddr> for PeerAddr {
+    /// An IPv4 address written as an IPv6 one is an IPv4 address.
+    fn from(address: SocketAddr) -> Self {
+        Self::Tcp(SocketAddr::new(address.ip().to_canonical(), address.port()))
+    }
+}
+
 impl fmt::Display for PeerAddr {
-    /// `127.0.0.1:40112`, `[::1]:40112`, `unix:/path`; `unix:` alone for a client without a path.
+    /// `127.0.0.1:40112`, `[::1]:40112`, `unix:/path`; `unix:` alone for a client without a path;
+    /// `unknown`.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Tcp(address) => address.fmt(f),
@@ -114,6 +127,7 @@ impl fmt::Display for PeerAddr {
                 "unix:{}",
                 path.as_deref().unwrap_or(Path::new("")).display()
             ),
+            Self::Unknown => f.write_str("unknown"),
         }
     }
 }

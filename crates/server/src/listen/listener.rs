@@ -92,6 +92,8 @@ pub enum LocalAddr {
     /// A socket file's path, as an absolute path if this process made it; an abstract name is
     /// written with a leading `@`; `None` is a socket without a name.
     Unix(Option<PathBuf>),
+    /// Nobody has said: the request came [in process](crate::InProcess), without a [`Via`](crate::Via).
+    Unknown,
 }
 
 impl LocalAddr {
@@ -99,7 +101,7 @@ impl LocalAddr {
     pub fn tcp(&self) -> Option<SocketAddr> {
         match self {
             Self::Tcp(address) => Some(*address),
-            Self::Unix(_) => None,
+            Self::Unix(_) | Self::Unknown => None,
         }
     }
 
@@ -119,9 +121,15 @@ impl LocalAddr {
     }
 }
 
+impl From<SocketAddr> for LocalAddr {
+    fn from(address: SocketAddr) -> Self {
+        Self::Tcp(address)
+    }
+}
+
 impl fmt::Display for LocalAddr {
     /// Writes what [`Bind`](super::Bind) reads: `127.0.0.1:5000`, `[::1]:5000`,
-    /// `unix:/run/app.sock`.
+    /// `unix:/run/app.sock`; or `unknown`, which it does not.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Tcp(address) => address.fmt(f),
@@ -129,6 +137,7 @@ impl fmt::Display for LocalAddr {
                 let path = path.as_deref().unwrap_or(Path::new(""));
                 write!(f, "unix:{}", path.display())
             }
+            Self::Unknown => f.write_str("unknown"),
         }
     }
 }

@@ -7,9 +7,10 @@ use crate::response::ResponseWriter;
 
 impl ResponseWriter {
     /// Writes an informational head. Only HTTP/1.1 carries it here: an HTTP/1.0 client must not be sent
-    /// one (RFC 9110 §15.2), and the HTTP/2 layer cannot; there it is dropped, which is always allowed.
+    /// one (RFC 9110 §15.2), and the HTTP/2 layer and host programs cannot; there it is dropped, which is
+    /// always allowed.
     pub(super) fn inform(&self, status: StatusCode) {
-        if self.version != Version::HTTP_11 {
+        if self.version != Version::HTTP_11 || self.conn.is_in_process() {
             return;
         }
         let mut head = format!(

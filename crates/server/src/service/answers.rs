@@ -53,7 +53,7 @@ pub(super) fn redirect(location: &str, status: u16, method: &Method) -> Response
 }
 
 /// There is too much to do: 503, and when to come again.
-pub(super) fn unavailable(head_request: bool) -> Response<Body> {
+pub(crate) fn unavailable(head_request: bool) -> Response<Body> {
     let mut response = plain(StatusCode::SERVICE_UNAVAILABLE, head_request);
     response
         .headers_mut()

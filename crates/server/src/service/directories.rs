@@ -5,13 +5,11 @@ use std::sync::Arc;
 use http::header::HOST;
 use http::request::Parts;
 use http::{Method, Version};
-use hyper::body::Incoming;
 use oxbridge_mux::{Lookup, PathValues, Pattern};
 
 use super::{Service, State, excess, exchange};
 use crate::files::{Hit, StaticDir};
-use crate::incoming::RequestBody;
-use crate::reactor::Shared;
+use crate::incoming::{RequestBody, Source};
 use crate::request::{Request, host};
 
 /// A file that answers a request.
@@ -23,12 +21,13 @@ pub(super) struct Found {
 }
 
 /// What a directory has for a request, if anything.
-pub(super) fn find(shared: &Shared, parts: &Parts) -> Option<Found> {
+pub(super) fn find(service: &Service, parts: &Parts) -> Option<Found> {
+    let shared = &service.shared;
     let table = shared.app.table();
     let directories = table.directories();
     if directories.is_empty()
         || !matches!(parts.method, Method::GET | Method::HEAD)
-        || excess(parts, &shared.limits).is_some()
+        || excess(parts, &service.conn, &shared.limits).is_some()
     {
         return None;
     }
@@ -57,10 +56,10 @@ pub(super) fn find(shared: &Shared, parts: &Parts) -> Option<Found> {
 
 impl Found {
     /// Answers with it.
-    pub(super) fn answer(self, service: &Service, parts: Parts, incoming: Incoming) -> State {
+    pub(super) fn answer(self, service: &Service, parts: Parts, source: Source) -> State {
         let limits = &service.shared.limits;
         let body = RequestBody::new(
-            incoming,
+            source,
             service.conn.clone(),
             limits.max_body,
             limits.body_timeout,

@@ -13,7 +13,7 @@ use crate::service::answers::close;
 use crate::service::{State, start};
 
 /// A request whose body is on its way, and what has come of it.
-pub(super) struct Gathering {
+pub(crate) struct Gathering {
     pub(super) shared: Arc<Shared>,
     pub(super) request: Option<Request>,
     pub(super) route: Arc<Route>,

@@ -2,8 +2,9 @@
 
 use rustls::{CipherSuite, ProtocolVersion, ServerConnection};
 
-/// What a TLS connection agreed on, for handlers and logs. Owned; any thread may read it.
-#[derive(Clone, Debug, PartialEq, Eq)]
+/// What a TLS connection agreed on, for handlers and logs. Owned; any thread may read it. The default one
+/// is of a session of which nothing else is known: texts are empty, and numbers 0.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct TlsInfo {
     /// `TLSv1.2` or `TLSv1.3`, the names that OpenSSL uses.

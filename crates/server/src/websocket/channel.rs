@@ -238,7 +238,8 @@ impl Channel {
     /// The socket has taken this many bytes of the frames.
     pub(super) fn wrote(&self, bytes: usize) {
         let mut state = lock(&self.state);
-        state.queued -= bytes;
+        // Less is queued if it has been cut meanwhile.
+        state.queued = state.queued.saturating_sub(bytes);
         if state.queued > self.write_ahead / 2 || state.writers.is_empty() {
             return;
         }

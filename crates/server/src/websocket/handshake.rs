@@ -38,6 +38,8 @@ pub enum AcceptError {
     BadHeader(HeaderName),
     /// The handler has begun with another answer.
     HeadSent,
+    /// The program that handed the request in has no connection for it that can be upgraded.
+    NoUpgrade,
 }
 
 impl fmt::Display for AcceptError {
@@ -63,6 +65,9 @@ impl fmt::Display for AcceptError {
                 write!(f, "{name} is not a handler's to set on a WebSocket")
             }
             AcceptError::HeadSent => f.write_str("the answer to the request has begun already"),
+            AcceptError::NoUpgrade => f.write_str(
+                "the request came without a connection that can be upgraded (hyper::upgrade::OnUpgrade)",
+            ),
         }
     }
 }
@@ -71,7 +76,8 @@ impl std::error::Error for AcceptError {}
 
 impl AcceptError {
     /// The status that answers the request: 426 for a version that this server does not speak (RFC 6455
-    /// §4.4) or a request that does not ask, 400 for what else is wrong with it, 500 if the handler is.
+    /// §4.4) or a request that does not ask, 400 for what else is wrong with it, 501 if the host program
+    /// cannot, 500 if the handler is wrong.
     pub fn status(&self) -> StatusCode {
         match self {
             AcceptError::NotAsked | AcceptError::BadHttp | AcceptError::BadVersion(_) => {
@@ -79,6 +85,7 @@ impl AcceptError {
             }
             AcceptError::BadMethod(_) => StatusCode::METHOD_NOT_ALLOWED,
             AcceptError::BadKey(_) | AcceptError::HasBody => StatusCode::BAD_REQUEST,
+            AcceptError::NoUpgrade => StatusCode::NOT_IMPLEMENTED,
             AcceptError::BadSubprotocol(_) | AcceptError::BadHeader(_) | AcceptError::HeadSent => {
                 StatusCode::INTERNAL_SERVER_ERROR
             }
