@@ -21,6 +21,7 @@ use std::time::Duration;
 use crate::limits::Limits;
 use crate::listen::{LocalAddr, PeerAddr};
 use crate::metrics::Metrics;
+use crate::stream::FileParts;
 use crate::sync::lock;
 use crate::tls::TlsInfo;
 use crate::websocket::Pending;
@@ -105,6 +106,8 @@ pub(crate) struct Conn {
     watchers: Mutex<Vec<Waker>>,
     /// What is wrong with the framing of a body that came on this connection.
     fault: OnceLock<&'static str>,
+    /// Parts of files that HTTP has been promised and the socket has not taken.
+    pub(crate) files: FileParts,
 }
 
 impl Conn {
@@ -139,6 +142,7 @@ impl Conn {
             upgrade: Mutex::default(),
             watchers: Mutex::default(),
             fault: OnceLock::new(),
+            files: FileParts::new(),
         }
     }
 
