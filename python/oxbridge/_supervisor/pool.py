@@ -49,7 +49,7 @@ class Pool:
                 and interface as a worker has told them.
         """
         self.workers: list[Worker] = []
-        self.wanted = settings.workers
+        self.wanted = settings.processes
         self.failure: str | None = None
         """Why nothing could be served at all; then `stopping` is set."""
         self.exit_code = 0
