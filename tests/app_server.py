@@ -3,6 +3,9 @@
 The server is Oxbridge. To know that a test itself is right, run it against a peer that is right in
 that respect: `OXBRIDGE_TEST_SERVER=uvicorn` (or gunicorn, granian) takes that one, if it is
 installed, with the same options; what a peer gets wrong is said where the test is.
+
+`OXBRIDGE_TEST_PYTHON` is the interpreter that Oxbridge runs on, if it is not the one that runs the
+tests, and `OXBRIDGE_TEST_PYTHONPATH` where that finds it: `tools/run_on_newest.py` sets both.
 """
 
 from __future__ import annotations
@@ -21,6 +24,9 @@ from serving import Served
 
 PEER = os.environ.get("OXBRIDGE_TEST_SERVER", "oxbridge")
 """The server under test by name: `oxbridge`, unless a peer stands in."""
+
+PYTHON = os.environ.get("OXBRIDGE_TEST_PYTHON", sys.executable)
+PYTHONPATH = os.environ.get("OXBRIDGE_TEST_PYTHONPATH")
 
 # The interfaces that a peer serves, and how it says that it is ready.
 _PEERS = {
@@ -81,8 +87,11 @@ def serve_app(
 ) -> Served:
     """Start the server under test; the test is skipped if a stand-in lacks the interface."""
     if PEER == "oxbridge":
-        command = [sys.executable, "-m", "oxbridge", "serve", target, "--port", "0"]
-        return Served([*command, "--interface", interface, *options], cwd=cwd, env=env)
+        command = [PYTHON, "-m", "oxbridge", "serve", target, "--port", "0"]
+        found_in = {"PYTHONPATH": PYTHONPATH} if PYTHONPATH else {}
+        return Served(
+            [*command, "--interface", interface, *options], cwd=cwd, env={**found_in, **(env or {})}
+        )
     interfaces, started = _PEERS[PEER]
     if interface not in interfaces:
         pytest.skip(f"{PEER} does not serve {interface.upper()}")

@@ -30,6 +30,11 @@ ROOT = Path(__file__).resolve().parent.parent
 C_TESTS = ("tests/c", "tests/gohttp", "tests/languages")
 # What `oxbridge serve` is for: applications, their interfaces, workers.
 SERVE_TESTS = ("tests/apps", "tests/protocols", "tests/asyncio_fidelity", "tests/serve")
+# What depends on the interpreter that serves: tasks, awaitables, the loop.
+NEWEST_TESTS = tuple(
+    f"tests/protocols/test_{name}.py"
+    for name in ("asgi", "lifespan", "rsgi", "websocket_asgi", "wsgi")
+)
 # The bound of one suite, in seconds: what hangs is cut while the run can still say what it was.
 SUITE_BOUND = 1500
 
@@ -122,6 +127,8 @@ def suites() -> list[Suite]:
             [python, "-m", "pytest", *(f"--ignore={place}" for place in SERVE_TESTS + C_TESTS)],
         ),
         Suite("serve", [python, "-m", "pytest", *SERVE_TESTS]),
+        # The same with the server on the newest interpreter that is there.
+        Suite("newest", [python, "tools/run_on_newest.py", *NEWEST_TESTS]),
         # --show-output: a test that cannot run says so on its output, and passes.
         Suite("rust", [*rust, *locked, "--", "--show-output"]),
         # The handles that C programs hold: every interleaving of small cases, and every access.
