@@ -12,6 +12,7 @@ import contextlib
 import logging
 from collections.abc import Callable, Sequence
 
+from oxbridge._supervisor.notify import ServiceManager
 from oxbridge._supervisor.pidfile import PidFile
 from oxbridge._supervisor.pool import Pool
 from oxbridge._supervisor.process import default_command
@@ -69,7 +70,10 @@ def supervise(
             Listening(settings.binds(), settings.backlog, settings.uds_mode)
         )
 
+        manager = ServiceManager()
+
         def on_ready(name: str | None, interface: str | None) -> None:
+            manager.ready()
             if announce is not None:
                 announce(listening.addresses, name, interface)
             else:
@@ -82,4 +86,4 @@ def supervise(
             admin=admin,
             on_ready=on_ready,
         )
-        return Supervisor(settings, signals, pool, reopen, listening.leave).run()
+        return Supervisor(settings, signals, pool, reopen, listening.leave, manager).run()

@@ -82,6 +82,11 @@ class Pool:
                 worker.stop(now, 0)
         self._backoff.reset()
 
+    @property
+    def rolling(self) -> bool:
+        """Whether workers serve that `roll` has found and that are to be replaced."""
+        return any(each.due is Due.RELOAD for each in self._serving())
+
     def restart(self, now: float) -> None:
         """Stop all workers, and start anew once they have gone."""
         self._held = False
