@@ -63,7 +63,11 @@ class Supervise(Protocol):
 
 
 def serve(
-    config: Config, *, make_server: MakeServer | None = None, supervise: Supervise | None = None
+    config: Config,
+    *,
+    make_server: MakeServer | None = None,
+    supervise: Supervise | None = None,
+    reread: Callable[[Config], Config] | None = None,
 ) -> int:
     """Serve until stopped; return the exit code.
 
@@ -71,6 +75,7 @@ def serve(
         config: What to serve, and how. Logging has been set up.
         make_server: Instead of the server of this package.
         supervise: Instead of its supervisor.
+        reread: Gives the configuration as it is now from the one in force, for SIGHUP to workers.
 
     Raises:
         CommandError: It cannot be served; the text says why.
@@ -82,7 +87,8 @@ def serve(
             config.to_json()
         except ConfigError as error:
             raise CommandError(str(error)) from None
-        supervise = supervise if supervise is not None else _supervisor()
+        if supervise is None:
+            supervise = partial(_supervisor(), reread=reread)
         with observed(config) as admin:
             return supervise(config, announce=partial(announce, config), admin=admin)
     application = load(config)
@@ -214,6 +220,6 @@ def _app_server() -> MakeServer:
     return made
 
 
-def _supervisor() -> Supervise:
-    supervise: Supervise = import_module("oxbridge._supervisor").supervise
+def _supervisor() -> Callable[..., int]:
+    supervise: Callable[..., int] = import_module("oxbridge._supervisor").supervise
     return supervise

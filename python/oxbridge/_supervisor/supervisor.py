@@ -9,6 +9,7 @@ import signal
 import time
 from collections.abc import Callable, Sequence
 from pathlib import Path
+from typing import Any
 
 from oxbridge._supervisor.notify import ServiceManager
 from oxbridge._supervisor.pool import Pool
@@ -44,6 +45,7 @@ class Supervisor:
         reopen: Callable[[], None] | None,
         leave: Callable[[], None],
         manager: ServiceManager,
+        reread: Callable[[Any], Settings] | None = None,
     ) -> None:
         self._settings = settings
         self._signals = signals
@@ -51,6 +53,7 @@ class Supervisor:
         self._reopen = reopen
         self._leave = leave
         self._manager = manager
+        self._reread = reread
         self._rolling = False
         self._next_beat = time.monotonic() if manager.beat is not None else math.inf
         self._interrupted = False
@@ -141,15 +144,26 @@ class Supervisor:
         elif pool.stopping:
             return
         elif number == signal.SIGHUP:
-            self._manager.reloading()
-            self._rolling = True
-            pool.roll(now)
+            self._roll(now)
         elif number in (signal.SIGTTIN, signal.SIGTTOU):
             pool.resize(1 if number == signal.SIGTTIN else -1)
         elif number == signal.SIGUSR1:
             if self._reopen is not None:
                 self._reopen()
             pool.tell(reopen=True)
+
+    def _roll(self, now: float) -> None:
+        """Replace the workers, by ones that have the configuration as it is now."""
+        self._manager.reloading()
+        self._rolling = True
+        if self._reread is not None:
+            try:
+                self._settings = self._reread(self._settings)
+            except Exception as error:
+                logger.error("Reloading was given up, the old workers serve on: %s", error)
+                return
+            self._pool.configure(self._settings)
+        self._pool.roll(now)
 
     def _watch(self) -> Watcher:
         settings = self._settings
