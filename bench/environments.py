@@ -12,13 +12,13 @@ from __future__ import annotations
 import functools
 import json
 import os
-import shutil
 import subprocess
 import sys
-from collections.abc import Iterator
-from pathlib import Path
 
 from machine import ROOT
+
+sys.path.insert(0, str(ROOT / "tools"))
+import interpreters
 
 NAMES = ("apps", "robyn")
 HERE = ROOT / ".venv-bench"
@@ -52,10 +52,10 @@ def about(name: str) -> str:
 
 def newest() -> tuple[str, str]:
     """The interpreter to make environments with: its path, and why it was chosen."""
-    for major, minor in VERSIONS:
-        for candidate in _candidates(major, minor):
-            if _version_of(candidate) == (major, minor):
-                return candidate, f"CPython {major}.{minor} found"
+    found = interpreters.newest(VERSIONS)
+    if found is not None:
+        interpreter, (major, minor) = found
+        return interpreter, f"CPython {major}.{minor} found"
     wanted = ".".join(map(str, VERSIONS[-1]))
     return sys.executable, f"no CPython {wanted} or newer found: the one that is there"
 
@@ -65,30 +65,6 @@ def make(name: str) -> None:
     interpreter, why = newest()
     print(f"environment {name}: {interpreter} ({why})", file=sys.stderr)
     subprocess.run([interpreter, "-m", "venv", "--clear", str(HERE / name)], check=True)
-
-
-def _candidates(major: int, minor: int) -> Iterator[str]:
-    """Interpreters of a version, on PATH and below pyenv's root. Some may not run."""
-    if (found := shutil.which(f"python{major}.{minor}")) is not None:
-        yield found
-    root = os.environ.get("PYENV_ROOT")
-    for version in sorted(Path(root or Path.home() / ".pyenv").glob(f"versions/{major}.{minor}*")):
-        # Free-threaded builds are another matter.
-        if not version.name.endswith("t"):
-            yield str(version / "bin" / "python")
-
-
-def _version_of(interpreter: str) -> tuple[int, int] | None:
-    """Major and minor version. None if it does not run, as a shim of pyenv may not."""
-    code = "import sys; print(*sys.version_info[:2])"
-    try:
-        done = subprocess.run(
-            [interpreter, "-c", code], capture_output=True, text=True, timeout=20, check=False
-        )
-        major, minor = map(int, done.stdout.split())
-    except (OSError, subprocess.TimeoutExpired, ValueError):
-        return None
-    return major, minor
 
 
 @functools.cache

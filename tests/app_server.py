@@ -6,6 +6,9 @@ installed, with the same options; what a peer gets wrong is said where the test 
 
 `OXBRIDGE_TEST_SERVER=axum` serves them inside a Rust program: axum, with the application as one of
 its services (`crates/embed/examples/app_host.rs`, which cargo builds first).
+
+`OXBRIDGE_TEST_PYTHON` is the interpreter that Oxbridge runs on, if it is not the one that runs the
+tests, and `OXBRIDGE_TEST_PYTHONPATH` where that finds it: `tools/run_on_newest.py` sets both.
 """
 
 from __future__ import annotations
@@ -27,6 +30,9 @@ from serving import ROOT, Served
 
 PEER = os.environ.get("OXBRIDGE_TEST_SERVER", "oxbridge")
 """The server under test by name: `oxbridge`, unless a peer stands in."""
+
+PYTHON = os.environ.get("OXBRIDGE_TEST_PYTHON", sys.executable)
+PYTHONPATH = os.environ.get("OXBRIDGE_TEST_PYTHONPATH")
 
 # The interfaces that a peer serves, and how it says that it is ready.
 _PEERS = {
@@ -87,8 +93,11 @@ def serve_app(
 ) -> Served:
     """Start the server under test; the test is skipped if a stand-in lacks the interface."""
     if PEER == "oxbridge":
-        command = [sys.executable, "-m", "oxbridge", "serve", target, "--port", "0"]
-        return Served([*command, "--interface", interface, *options], cwd=cwd, env=env)
+        command = [PYTHON, "-m", "oxbridge", "serve", target, "--port", "0"]
+        found_in = {"PYTHONPATH": PYTHONPATH} if PYTHONPATH else {}
+        return Served(
+            [*command, "--interface", interface, *options], cwd=cwd, env={**found_in, **(env or {})}
+        )
     if PEER == "axum":
         return _in_axum(target, options, interface=interface, cwd=cwd, env=env)
     interfaces, started = _PEERS[PEER]

@@ -37,6 +37,11 @@ SERVE_TESTS = ("tests/apps", "tests/protocols", "tests/asyncio_fidelity", "tests
 EMBEDDED_APPS = ("flask", "django", "starlette", "fastapi")
 # As tests/cbuild.py asks for the C libraries.
 CLIB = (sys.executable, str(ROOT / "tools" / "clib.py"), "build")
+# What depends on the interpreter that serves: tasks, awaitables, the loop.
+NEWEST_TESTS = tuple(
+    f"tests/protocols/test_{name}.py"
+    for name in ("asgi", "lifespan", "rsgi", "websocket_asgi", "wsgi")
+)
 # The bound of one suite, in seconds: what hangs is cut while the run can still say what it was.
 SUITE_BOUND = 1500
 
@@ -199,6 +204,9 @@ def suites() -> list[Suite]:
             needs="libpython",
             settings={"OXBRIDGE_TEST_SERVER": "axum"},
         ),
+        # The interfaces, with the server on the newest interpreter that is there. After what embeds Python,
+        # or PyO3 would be compiled for the one, for the other, and for the one again.
+        Suite("newest", [python, "tools/run_on_newest.py", *NEWEST_TESTS]),
         # The handles that C programs hold: every interleaving of small cases, and every access.
         Suite("loom", loom, settings=loom_settings, timed=False),
         Suite("miri", miri, settings=miri_settings, timed=False, needs="nightly"),

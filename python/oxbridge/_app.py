@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any
 
 from oxbridge._life import Life
 from oxbridge._looprun import BEAT, LoopRun
+from oxbridge._loops import Companions, Pulse
 from oxbridge._mounted import StartupFailed
 from oxbridge._oxbridge import Core, Metrics
 from oxbridge._rsgi import RsgiLife
@@ -33,7 +34,9 @@ class AppServer:
     """Serves one application until it is stopped.
 
     WSGI applications and muxes run on threads of the server's own. ASGI and RSGI applications run
-    on an event loop in the thread that calls `run`.
+    on an event loop in the thread that calls `run`. Where workers are threads, the former get a
+    reactor for each, and the latter an event loop for each, in a thread of its own; such an
+    application is started and ended once, on the loop of the thread that calls `run`.
     """
 
     on_max_requests: Callable[[], None] | None = None
@@ -52,7 +55,7 @@ class AppServer:
         self._interface = interface
         self._binds = binds
         self._core: Core | None = None
-        self._loop_run: LoopRun | None = None
+        self._loop_runs: list[LoopRun] = []
         # Orders to stop: how long there is for it. Thread-safe and re-entrant, as signal handlers
         # want it.
         self._orders: queue.SimpleQueue[float] = queue.SimpleQueue()
@@ -81,7 +84,7 @@ class AppServer:
                     ready(addresses)
 
                 if self._interface == "asgi":
-                    runner.run(self._serve_loop(self._mounted(), binds, on_ready))
+                    self._serve_loops(runner, self._mounted, binds, on_ready)
                 else:
                     self._serve_rsgi(runner, binds, on_ready)
         elif self._interface in ("wsgi", "mux"):
@@ -95,27 +98,29 @@ class AppServer:
         Any thread may call it, and signal handlers. A later call may shorten the time.
         """
         self._orders.put(timeout)
-        if self._loop_run is not None:
-            self._loop_run.begin_stop(timeout)
+        if self._loop_runs:
+            self._stop_runs(timeout)
         elif self._core is not None:
             self._core.begin_stop(timeout)
         self._wake()
 
     def reopen_access_log(self) -> None:
         """Go on with the access log in a new file, where the old one was renamed. Any thread."""
-        if self._core is None:
-            return
-        try:
-            self._core.reopen_access_log()
-        except OSError as error:
-            logger.error("The access log goes on in its old file: %s", error)
+        cores = [run.core for run in self._loop_runs if run.started]
+        if self._core is not None and not cores:
+            cores = [self._core]
+        for core in cores:
+            try:
+                core.reopen_access_log()
+            except OSError as error:
+                logger.error("The access log goes on in its old file: %s", error)
 
     # Threads
 
     def _serve_threads(self, ready: Callable[[list[str]], None]) -> None:
         mux = self._app if self._interface == "mux" else self._mounted()
         with _woken() as (wait, wake), self._listening() as (binds, leave):
-            tls, options = self._config.tls(), self._options()
+            tls, options = self._config.tls(), self._for_all_workers(self._options())
             life = Life(mux, binds, tls, options, self.on_max_requests)
             leave()
             self._core = life.core
@@ -143,6 +148,15 @@ class AppServer:
             options["metrics"] = self.metrics
         return options
 
+    def _for_all_workers(self, options: dict[str, Any]) -> dict[str, Any]:
+        """Make the options of one worker those of a server that does the work of all."""
+        workers = self._config.workers if self._config.in_threads else 1
+        options["reactors"] = workers
+        for name in ("max_connections", "limit_concurrency", "max_requests"):
+            if options[name] is not None:
+                options[name] *= workers
+        return options
+
     @contextlib.contextmanager
     def _listening(self) -> Iterator[tuple[list[str], Callable[[], None]]]:
         """Give the sockets, and what closes them here once the server has its own hold on them."""
@@ -162,33 +176,69 @@ class AppServer:
         """Serve an RSGI application, whose hooks may run the loop: so it does not run then."""
         life = RsgiLife(self._app, runner.get_loop())
         life.begin()
-        mux = Mux()
-        mux._mount(life.application, self._interface, self._config)
-        runner.run(self._serve_loop(mux, binds, ready))
+
+        def mounted() -> Mux:
+            mux = Mux()
+            mux._mount(life.application, self._interface, self._config)
+            return mux
+
+        self._serve_loops(runner, mounted, binds, ready)
         life.end()
 
-    async def _serve_loop(
-        self, mux: Mux, binds: list[str], ready: Callable[[list[str]], None]
+    def _serve_loops(
+        self,
+        runner: asyncio.Runner,
+        mounted: Callable[[], Mux],
+        binds: list[str],
+        ready: Callable[[list[str]], None],
     ) -> None:
-        run = LoopRun(
-            mux,
-            binds,
-            self._config.tls(),
-            self._options,
-            shutdown_timeout=self._config.drain_time,
-            on_max_requests=self.on_max_requests,
+        """Serve on the loop of this thread, and with threads for workers on one in each other."""
+        count = self._config.workers if self._config.in_threads else 1
+        runs: list[LoopRun] = []
+        for _ in range(count):
+            run = LoopRun(
+                mounted(),
+                binds,
+                self._config.tls(),
+                self._options,
+                shutdown_timeout=self._config.drain_time,
+                on_max_requests=self.on_max_requests,
+                elsewhere=runs[0] if runs else None,
+            )
+            runs.append(run)
+        if self.heartbeat is not None:
+            pulse = Pulse(count, self.heartbeat)
+            for number, run in enumerate(runs):
+                run.heartbeat = pulse.of(number)
+        first, others = runs[0], runs[1:]
+        companions = Companions(
+            others,
+            _loop_factory(self._config.loop),
+            lambda: self.begin_stop(self._config.drain_time),
         )
-        run.heartbeat = self.heartbeat
 
         def on_ready(addresses: list[str]) -> None:
-            self._core = run.core
-            ready(addresses)
+            if others:
+                companions.start(lambda: ready(addresses))
+            else:
+                ready(addresses)
 
-        self._loop_run = run
-        # Those that came before there was a run to stop.
+        if others:
+            first.last = companions.ended
+        self._loop_runs = runs
+        # Those that came before there were runs to stop.
         while not self._orders.empty():
-            run.begin_stop(self._orders.get())
-        await run.run(on_ready)
+            self._stop_runs(self._orders.get())
+        try:
+            runner.run(first.run(on_ready))
+        finally:
+            companions.cut()
+        if companions.error is not None:
+            raise companions.error
+
+    def _stop_runs(self, timeout: float) -> None:
+        for run in self._loop_runs:
+            run.begin_stop(timeout)
 
     def _mounted(self) -> Mux:
         """Return the application as a mux that has nothing else."""

@@ -8,7 +8,7 @@ import logging
 import queue
 import threading
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from typing import Any
 
 from oxbridge._drive import Crew, Drive, Reactor, call_soon
@@ -38,6 +38,10 @@ class LoopRun:
     heartbeat: Callable[[], None] | None = None
     """Called about once a second on the loop."""
 
+    last: Callable[[Callable[[], float]], Awaitable[bool]] | None = None
+    """Awaited when no request is left here, before the application is told of the end, with what
+    gives the deadline on the monotonic clock; False if something still runs."""
+
     def __init__(
         self,
         mux: Mux,
@@ -47,14 +51,29 @@ class LoopRun:
         *,
         shutdown_timeout: float,
         on_max_requests: Callable[[], None] | None = None,
+        elsewhere: LoopRun | None = None,
     ) -> None:
-        """Describe it. `shutdown_timeout` is the time for requests if the run is cancelled."""
+        """Describe it.
+
+        Args:
+            mux: What is served.
+            binds: Where.
+            tls: The certificates, if there are any.
+            options: Gives the options of the server underneath, for one start.
+            shutdown_timeout: The time for requests if the run is cancelled.
+            on_max_requests: Called when the option max_requests has been reached.
+            elsewhere: The run of the same application that starts and ends it, if that is another
+                one, on another loop. It serves already when this one begins.
+        """
         self._mux = mux
         self._binds = list(binds)
         self._tls = tls
         self._options = options
         self._shutdown_timeout = shutdown_timeout
         self._on_max_requests = on_max_requests
+        self._on_loop: OnLoop = OnLoop(
+            mux._mounted, None if elsewhere is None else elsewhere._on_loop
+        )
         self.done = threading.Event()
         """Set once all has ended, or is no longer waited for."""
         self.started = False
@@ -118,7 +137,7 @@ class LoopRun:
         self.loop = loop
         if not self._orders.empty():
             self._ordered.set()
-        on_loop = OnLoop(self._mux._mounted)
+        on_loop = self._on_loop
         if not await self._startup(loop.create_task(on_loop.startup())):
             return
         try:
@@ -225,6 +244,9 @@ class LoopRun:
         self.clean = await drive.drained(deadline, self._shortened)
         finished = await on_loop.finish(self._shortened(deadline), self._shortened)
         self.clean = self.clean and finished
+        if self.last is not None:
+            ended = await self.last(lambda: self._shortened(deadline))
+            self.clean = self.clean and ended
         if not self.clean:
             logger.warning("A handler still runs although its server has stopped")
         await on_loop.shutdown()

@@ -27,7 +27,7 @@ class AppSettings(Protocol):
         """Whether ASGI's lifespan is used: "auto", "on", "off"."""
 
     @property
-    def workers(self) -> int:
+    def processes(self) -> int:
         """How many processes run it."""
 
     @property
@@ -57,7 +57,7 @@ class DefaultSettings:
 
     root_path: str = ""
     lifespan: str = "auto"
-    workers: int = 1
+    processes: int = 1
     ws_max_size: int = 16 << 20
     ws_max_queue: int = 32
     ws_ping_interval: float | None = 20.0
@@ -85,7 +85,7 @@ class Mounted:
         return wsgi_app(
             self.app,
             root_path=self.settings.root_path,
-            multiprocess=self.settings.workers > 1,
+            multiprocess=self.settings.processes > 1,
         )
 
 

@@ -37,12 +37,20 @@ class OnLoop:
     app: AsgiApp | RsgiApp | None = None
     """The application as the server calls it, once it has started; None if there is none."""
 
-    def __init__(self, mounted: Mounted | None) -> None:
-        """Take the application, if there is one and it runs on a loop."""
+    def __init__(self, mounted: Mounted | None, elsewhere: OnLoop | None = None) -> None:
+        """Take the application, if there is one and it runs on a loop.
+
+        Args:
+            mounted: The application.
+            elsewhere: The same application on the loop that starts and ends it, if that is another
+                one: its requests here get the state that its start there has left.
+        """
         self.tasks: set[asyncio.Task[Any]] = set()
         """Tasks that wait for something."""
         self._mounted = mounted if mounted is not None and mounted.on_loop else None
+        self._elsewhere = elsewhere
         self._life: Lifespan | RsgiLife | None = None
+        self._state: dict[str, Any] | None = None
 
     async def startup(self) -> None:
         """Start the application; it is then ready for requests.
@@ -55,20 +63,28 @@ class OnLoop:
         loop = asyncio.get_running_loop()
         app, settings = self._mounted.app, self._mounted.settings
         if self._mounted.interface == "asgi":
-            lifespan = Lifespan(app, settings.lifespan)
-            self._life = lifespan
-            try:
-                await lifespan.startup()
-            except BaseException:
-                await lifespan.abandon()
-                raise
-            self.app = AsgiApp(app, lifespan.state, settings.root_path, websockets(settings))
+            if self._elsewhere is not None:
+                self._state = self._elsewhere._state
+            else:
+                self._state = await self._start_lifespan(app, settings.lifespan)
+            self.app = AsgiApp(app, self._state, settings.root_path, websockets(settings))
         else:
             life = RsgiLife(app, loop)
-            await life.startup()
-            self._life = life
+            if self._elsewhere is None:
+                await life.startup()
+                self._life = life
             self.app = RsgiApp(life.application, websockets(settings))
         run_on(self.app, loop, self.tasks)
+
+    async def _start_lifespan(self, app: Callable[..., Any], mode: str) -> dict[str, Any] | None:
+        """Start an ASGI application; returns the state that it leaves for its requests."""
+        lifespan = self._life = Lifespan(app, mode)
+        try:
+            await lifespan.startup()
+        except BaseException:
+            await lifespan.abandon()
+            raise
+        return lifespan.state
 
     def take(self, core: Core) -> None:
         """Start all exchanges that wait, those of the application and those of handlers."""

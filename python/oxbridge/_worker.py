@@ -91,6 +91,7 @@ class _Worker:
     def _serve(self) -> None:
         from oxbridge._app import AppServer
         from oxbridge._cli import loading, logs
+        from oxbridge._oxbridge import Metrics
         from oxbridge.config import Config
 
         start: dict[str, Any] = self._start
@@ -108,7 +109,7 @@ class _Worker:
         server = AppServer(config, app, interface, start["binds"])
         if (counters := start["metrics_fd"]) is not None:
             os.set_inheritable(counters, False)
-            server.metrics = {"fd": counters, "slot": start["slot"]}
+            server.metrics = Metrics.open(counters, start["slot"])
         server.heartbeat = self._beat
         server.on_max_requests = self._count_reached
         self._server = server

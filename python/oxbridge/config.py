@@ -7,8 +7,10 @@ import json
 import logging
 import os
 import random
-from collections.abc import Mapping, Sequence
+import sys
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import InitVar, dataclass
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
@@ -64,6 +66,7 @@ class Config:
     backlog: int = _of("backlog")
 
     workers: int = _of("workers")
+    workers_as: str = _of("workers_as")
     threads: int = _of("threads")
     limit_max_requests: int | None = _of("limit_max_requests")
     limit_max_requests_jitter: int = _of("limit_max_requests_jitter")
@@ -255,11 +258,27 @@ class Config:
         bound = self.timeout_graceful_shutdown
         return UNBOUNDED if bound is None else bound
 
+    @cached_property
+    def in_threads(self) -> bool:
+        """Whether the workers are threads of one process, not processes of their own.
+
+        With `workers_as="auto"` that is so where the interpreter has no global lock when this is
+        first asked: an extension module that is loaded later may switch one on.
+        """
+        if self.workers_as == "auto":
+            return self.workers > 1 and not _has_gil()
+        return self.workers > 1 and self.workers_as == "threads"
+
+    @property
+    def processes(self) -> int:
+        """How many processes serve, the supervisor not counted."""
+        return 1 if self.in_threads else self.workers
+
     @property
     def needs_supervisor(self) -> bool:
         """Whether more than this one process is needed: several workers, or one to be replaced."""
         return (
-            self.workers > 1
+            self.processes > 1
             or self.reload
             or self.limit_max_requests is not None
             or self.worker_max_lifetime is not None
@@ -279,6 +298,9 @@ class Config:
                 f"it themselves, not {self.app!r}"
             )
         written = {field.name: getattr(self, field.name) for field in dataclasses.fields(self)}
+        if self.in_threads:
+            # What a worker finds when it has loaded the application does not count.
+            written["workers_as"] = "threads"
         try:
             return json.dumps(written)
         except TypeError as error:
@@ -305,6 +327,12 @@ class Config:
             # By its path, so that it can be opened again where it was renamed.
             return {"format": self.access_log_format, "path": self.access_log_file}
         return {"format": self.access_log_format, "fd": STDOUT}
+
+
+def _has_gil() -> bool:
+    """Whether one thread at a time runs Python."""
+    enabled: Callable[[], bool] | None = getattr(sys, "_is_gil_enabled", None)
+    return enabled is None or enabled()
 
 
 class _Origins(dict[str, str]):

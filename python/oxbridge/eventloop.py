@@ -88,9 +88,22 @@ class ReactorSelector(_Selector):
         return events
 
 
+class _Loop(asyncio.SelectorEventLoop):
+    """asyncio's selector event loop, but for the end of an application's signal handlers."""
+
+    waking: WakeOnSignal | None = None
+
+    def remove_signal_handler(self, sig: int) -> bool:
+        """Remove a handler; with the last one asyncio gives up being woken, but the server not."""
+        removed = super().remove_signal_handler(sig)
+        if self.waking is not None:
+            self.waking.renew()
+        return removed
+
+
 def new_event_loop() -> asyncio.SelectorEventLoop:
     """Make a selector event loop over a `ReactorSelector`."""
-    return asyncio.SelectorEventLoop(ReactorSelector())
+    return _Loop(ReactorSelector())
 
 
 class WakeOnSignal:
@@ -106,21 +119,25 @@ class WakeOnSignal:
 
     def __enter__(self) -> WakeOnSignal:
         if threading.current_thread() is threading.main_thread():
-            reading, writing = socket.socketpair()
+            reading, writing = self._pair = socket.socketpair()
             reading.setblocking(False)
             writing.setblocking(False)
-            before = signal.set_wakeup_fd(writing.fileno(), warn_on_full_buffer=False)
-            if before != -1:
-                # Somebody, asyncio itself for example, is woken already.
-                signal.set_wakeup_fd(before, warn_on_full_buffer=False)
-                reading.close()
-                writing.close()
-                return self
-            self._pair = (reading, writing)
             self._loop.add_reader(reading, self._drain, reading)
+            self.renew()
+            if isinstance(self._loop, _Loop):
+                self._loop.waking = self
         return self
 
+    def renew(self) -> None:
+        """Be woken from now on, unless somebody is: asyncio itself, for example."""
+        if self._pair is not None:
+            before = signal.set_wakeup_fd(self._pair[1].fileno(), warn_on_full_buffer=False)
+            if before not in (self._pair[1].fileno(), -1):
+                signal.set_wakeup_fd(before, warn_on_full_buffer=False)
+
     def __exit__(self, *error: object) -> None:
+        if isinstance(self._loop, _Loop):
+            self._loop.waking = None
         if self._pair is not None:
             reading, writing = self._pair
             taken = signal.set_wakeup_fd(-1)

@@ -25,6 +25,8 @@ class Compression(TypedDict, total=False):
     """From 0 to 9."""
     event_streams: bool
     """Whether `text/event-stream` is compressed too."""
+    max_streams: int
+    """How many answers may be compressed as they stream, at the same time. 256."""
 
 
 class AccessLog(TypedDict, total=False):
@@ -120,12 +122,14 @@ _COMPRESSION = {
     "brotli_quality": "a whole number from 0 to 11",
     "gzip_level": "a whole number from 0 to 9",
     "event_streams": "True or False",
+    "max_streams": "a whole number, 0 or more",
 }
 _RANGES = {
     "min_size": (0, math.inf),
     "zstd_level": (1, 22),
     "brotli_quality": (0, 11),
     "gzip_level": (0, 9),
+    "max_streams": (0, math.inf),
 }
 
 

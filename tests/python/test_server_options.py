@@ -138,6 +138,7 @@ def test_metrics(mux: Mux) -> None:
         ({"compression": {"gzip_level": "9"}}, TypeError, "gzip_level must be a whole number"),
         ({"compression": {"zstd_level": 0}}, ValueError, "zstd_level must be .* from 1 to 22"),
         ({"compression": {"event_streams": 1}}, TypeError, "event_streams must be True or False"),
+        ({"compression": {"max_streams": -1}}, ValueError, "max_streams must be a whole number, 0"),
         ({"static": "public"}, TypeError, "static must be a dict of prefixes and directories"),
         ({"static": [("/a",)]}, TypeError, "static must be a dict"),
         ({"static": {"a": "b"}}, ValueError, "the prefix 'a' must begin with a slash"),

@@ -71,10 +71,11 @@ fn compression(value: &Bound<'_, PyAny>) -> PyResult<Compression> {
             "brotli_quality" => compression.brotli_quality = value.extract()?,
             "gzip_level" => compression.gzip_level = value.extract()?,
             "event_streams" => compression.event_streams = value.extract()?,
+            "max_streams" => compression.max_streams = value.extract()?,
             other => {
                 return Err(PyTypeError::new_err(format!(
                     "compression has no setting {other:?}; known are algorithms, min_size, zstd_level, \
-                     brotli_quality, gzip_level, event_streams"
+                     brotli_quality, gzip_level, event_streams, max_streams"
                 )));
             }
         }

@@ -149,6 +149,7 @@ impl Core {
             content,
             limits,
             threads,
+            reactors,
             queue,
             access_log,
             metrics,
@@ -159,6 +160,7 @@ impl Core {
             .apply(content.apply(builder)?)
             .limits(limits)
             .threads(threads)
+            .reactors(reactors)
             .queue(queue)
             .driven(self.driven)
             .host(Arc::new(Interpreter));

@@ -24,6 +24,7 @@ pub(crate) struct Options {
     pub(crate) edge: Edge,
     pub(crate) limits: Limits,
     pub(crate) threads: usize,
+    pub(crate) reactors: usize,
     pub(crate) queue: usize,
     pub(crate) access_log: Option<AccessLogOptions>,
     pub(crate) metrics: Option<Metrics>,
@@ -57,12 +58,13 @@ impl AccessLogOptions {
 
 /// The options by name; an unknown one is an error that lists the known ones.
 pub(crate) fn read_options(options: Option<&Bound<'_, PyDict>>) -> PyResult<Options> {
-    const KNOWN: &str = "threads, queue, max_header_bytes, max_target_bytes, max_headers, max_body, header_timeout, body_timeout, keep_alive_timeout, write_timeout, max_connections, h2_max_streams, buffer_body, write_ahead, access_log, metrics, limit_concurrency, max_requests, compression, static";
+    const KNOWN: &str = "threads, reactors, queue, max_header_bytes, max_target_bytes, max_headers, max_body, header_timeout, body_timeout, keep_alive_timeout, write_timeout, max_connections, h2_max_streams, buffer_body, write_ahead, access_log, metrics, limit_concurrency, max_requests, compression, static";
     let mut all = Options {
         content: Content::default(),
         edge: Edge::default(),
         limits: Limits::default(),
         threads: 200,
+        reactors: 1,
         queue: 1024,
         access_log: None,
         metrics: None,
@@ -83,6 +85,7 @@ pub(crate) fn read_options(options: Option<&Bound<'_, PyDict>>) -> PyResult<Opti
         };
         match name.as_str() {
             "threads" => all.threads = count()?,
+            "reactors" => all.reactors = count()?,
             "queue" => all.queue = count()?,
             "max_header_bytes" => limits.max_head_bytes = count()?,
             "max_target_bytes" => limits.max_target_bytes = count()?,

@@ -102,7 +102,7 @@ impl Body {
             }
             return Poll::Ready(Some(Ok(Frame::data(piece))));
         }
-        self.poll_next(cx)
+        self.poll_next(cx, false)
     }
 
     /// All bytes of the body, if they are here already.
@@ -215,7 +215,9 @@ impl http_body::Body for Body {
         mut self: Pin<&mut Self>,
         cx: &mut Context<'_>,
     ) -> Poll<Option<Result<Frame<Bytes>, BoxError>>> {
-        let polled = self.poll_next(cx);
+        // Whoever takes frames is the protocol: only Announced bodies stream, and the service attaches
+        // their outlet on the way to it.
+        let polled = self.poll_next(cx, true);
         if let Some(watch) = &mut self.watch {
             watch.gave(&polled);
         }
@@ -241,7 +243,12 @@ impl http_body::Body for Body {
 }
 
 impl Body {
-    fn poll_next(&mut self, cx: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, BoxError>>> {
+    /// `straight` says that what comes goes to the protocol as it is, so that it may stand for files.
+    fn poll_next(
+        &mut self,
+        cx: &mut Context<'_>,
+        straight: bool,
+    ) -> Poll<Option<Result<Frame<Bytes>, BoxError>>> {
         match &mut self.kind {
             Kind::Empty | Kind::Announced => Poll::Ready(None),
             Kind::Whole(bytes) => {
@@ -251,11 +258,18 @@ impl Body {
                 Poll::Ready(Some(Ok(Frame::data(bytes))))
             }
             Kind::Streamed(outlet) => {
-                Poll::Ready(ready!(outlet.poll_chunk(cx)).map(|piece| match piece {
-                    Ok(Piece::Data(bytes)) => Ok(Frame::data(bytes)),
-                    Ok(Piece::Trailers(trailers)) => Ok(Frame::trailers(trailers)),
-                    Err(aborted) => Err(aborted.into()),
-                }))
+                let files = self
+                    .underway
+                    .as_ref()
+                    .map(|underway| &underway.conn().files);
+                let files = files.filter(|files| straight && files.is_open());
+                Poll::Ready(
+                    ready!(outlet.poll_chunk(cx, files)).map(|piece| match piece {
+                        Ok(Piece::Data(bytes)) => Ok(Frame::data(bytes)),
+                        Ok(Piece::Trailers(trailers)) => Ok(Frame::trailers(trailers)),
+                        Err(aborted) => Err(aborted.into()),
+                    }),
+                )
             }
             Kind::Other(body) => http_body::Body::poll_frame(Pin::new(body), cx),
         }

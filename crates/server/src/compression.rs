@@ -12,7 +12,8 @@
 //! [`StaticDir::precompressed`](crate::files::StaticDir::precompressed).
 //!
 //! A response that streams has a compressor of its own until it ends: about 2 MiB of memory for br, 1.5 MiB
-//! for zstd and 0.5 MiB for gzip. [`Limits`](crate::Limits) bound how many a client may have at once.
+//! for zstd and 0.5 MiB for gzip. [`Compression::max_streams`] bounds how many there are at once; a response
+//! past that goes as it is.
 //!
 //! **BREACH.** The length of a compressed response tells what repeats in it. If a response holds a secret
 //! (a token against request forgery, say) together with something that an attacker may choose (a query
@@ -23,9 +24,12 @@ mod accept;
 mod body;
 mod encoder;
 mod negotiated;
+mod streams;
 
 pub(crate) use self::accept::Accepted;
 pub(crate) use self::negotiated::{Negotiated, vary};
+pub(crate) use self::streams::Compressor;
+use self::streams::Stream;
 
 /// A content coding that responses can be compressed with.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -99,6 +103,10 @@ pub struct Compression {
     /// Whether `text/event-stream` is compressed too. Each event is flushed by itself then, which saves
     /// less than in other responses, and some proxies hold compressed events back. Default false.
     pub event_streams: bool,
+    /// How many responses may be compressed as they stream, at the same time, all reactors of the server
+    /// together; those past it are sent as they are. 0 leaves only whole responses of up to 64 KiB to be
+    /// compressed, which takes memory for a moment only. Default 256.
+    pub max_streams: usize,
 }
 
 impl Default for Compression {
@@ -110,6 +118,7 @@ impl Default for Compression {
             brotli_quality: 4,
             gzip_level: 6,
             event_streams: false,
+            max_streams: 256,
         }
     }
 }

@@ -22,6 +22,7 @@ use std::time::Duration;
 use crate::limits::Limits;
 use crate::listen::{LocalAddr, PeerAddr};
 use crate::metrics::Metrics;
+use crate::stream::FileParts;
 use crate::sync::lock;
 use crate::tls::TlsInfo;
 use crate::websocket::Pending;
@@ -109,6 +110,8 @@ pub(crate) struct Conn {
     fault: OnceLock<&'static str>,
     /// It is no connection of the server's, but an exchange that a host program handed in.
     entry: Option<Box<Entry>>,
+    /// Parts of files that HTTP has been promised and the socket has not taken.
+    pub(crate) files: FileParts,
 }
 
 impl Conn {
@@ -144,6 +147,7 @@ impl Conn {
             watchers: Mutex::default(),
             fault: OnceLock::new(),
             entry: None,
+            files: FileParts::new(),
         }
     }
 

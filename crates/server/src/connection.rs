@@ -60,12 +60,13 @@ pub(crate) async fn serve(
     tracing::debug!(peer = %conn.peer(), "connection ended: {e}");
 }
 
-/// Takes out a WebSocket that the connection did not live to become.
+/// Takes out a WebSocket that the connection did not live to become, and files that it did not send.
 struct Unused(Arc<Conn>);
 
 impl Drop for Unused {
     fn drop(&mut self) {
         drop(self.0.take_upgrade());
+        self.0.files.clear();
     }
 }
 

@@ -45,8 +45,9 @@ pub use static_dir::StaticDir;
 /// header. `name` is what an error calls the file.
 ///
 /// The file's position is neither used nor moved. At most 64 KiB are in memory at once: a response that
-/// may wait waits for a slow client; for one that may not, the reactor reads on as the client takes it,
-/// and a file that becomes shorter meanwhile aborts the response.
+/// may wait waits for a slow client; for one that may not, the reactor goes on as the client takes it,
+/// and a file that becomes shorter meanwhile aborts the response. On Linux, over HTTP/1 and without TLS,
+/// the reactor has the system send the file (`sendfile(2)`): what is written to it meanwhile may be sent.
 ///
 /// # Errors
 /// [`FileError::Io`], [`FileError::Shrunk`] or [`FileError::Write`].
@@ -60,7 +61,7 @@ pub fn write_part(
     content::copy(response, file, name, offset, length)
 }
 
-/// As [`write_part`], but never waits and holds no thread, whatever the handler may do: the reactor reads
+/// As [`write_part`], but never waits and holds no thread, whatever the handler may do: the reactor goes
 /// on as the client takes it. The descriptor is duplicated, so the caller may close its own.
 ///
 /// # Errors

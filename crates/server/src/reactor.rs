@@ -17,7 +17,7 @@ use std::task::{Context, Poll, Waker};
 use tokio::runtime::Runtime;
 
 use crate::app::{App, Handler, Route};
-use crate::compression::Compression;
+use crate::compression::Compressor;
 use crate::conn::{Order, Sweep};
 use crate::edge::Edge;
 use crate::exchange::Exchange;
@@ -146,7 +146,7 @@ pub(crate) struct Shared {
     /// The threads that run handlers are the ones that take turns, so no handler may wait.
     pub(crate) driven: bool,
     /// Whether and how responses are compressed.
-    pub(crate) compression: Option<Arc<Compression>>,
+    pub(crate) compression: Option<Arc<Compressor>>,
     /// Who may speak for clients, and what every answer carries.
     pub(crate) edge: Arc<Edge>,
     /// Dropped when the reactor has stopped.
@@ -170,7 +170,7 @@ impl Shared {
         app: Arc<App>,
         limits: Arc<Limits>,
         notes: Arc<Notes>,
-        compression: Option<Arc<Compression>>,
+        compression: Option<Arc<Compressor>>,
         edge: Arc<Edge>,
         queue: usize,
         driven: bool,

@@ -23,6 +23,7 @@ use crate::body::Body;
 use crate::conn::Conn;
 use crate::crew;
 use crate::error::WriteError;
+use crate::stream::FileParts;
 use crate::sync::lock;
 
 use self::chunk::Chunk;
@@ -289,10 +290,12 @@ impl Outlet {
         }
     }
 
-    /// The next piece of a streamed body.
+    /// The next piece of a streamed body. `files` are those of a connection that sends files itself: then
+    /// a piece of one is a stand-in.
     pub(crate) fn poll_chunk(
         &mut self,
         cx: &mut Context<'_>,
+        files: Option<&FileParts>,
     ) -> Poll<Option<Result<Piece, Aborted>>> {
         let mut state = lock(&self.reply.state);
         if let Some(chunk) = state.chunks.pop_front() {
@@ -301,7 +304,10 @@ impl Outlet {
                 Chunk::Bytes(bytes) => bytes,
                 Chunk::File(mut part) => {
                     drop(state);
-                    let read = part.read();
+                    let read = match files {
+                        Some(files) => part.promise(files),
+                        None => part.read(),
+                    };
                     state = lock(&self.reply.state);
                     match read {
                         Ok(bytes) if part.left != 0 => {
@@ -332,7 +338,7 @@ impl Outlet {
                             if let Some(writer) = writer {
                                 writer.wake();
                             }
-                            return self.poll_chunk(cx);
+                            return self.poll_chunk(cx, files);
                         }
                     }
                 }

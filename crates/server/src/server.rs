@@ -11,7 +11,7 @@ use tokio::sync::Semaphore;
 
 use crate::app::{App, Handler, Table};
 use crate::builder::Builder;
-use crate::compression::Compression;
+use crate::compression::{Compression, Compressor};
 use crate::crew::{Crew, Host};
 use crate::driver::{AtTheWheel, Driver, TurnError, Turned};
 use crate::error::{StartError, StartKind};
@@ -103,7 +103,7 @@ impl Server {
             .max_connections
             .map(|max| Arc::new(Semaphore::new(max.min(Semaphore::MAX_PERMITS))));
         let io = |what| move |e| StartError(StartKind::Io(what, e));
-        let compression = plan.compression.map(Arc::new);
+        let compression = plan.compression.map(Compressor::new);
         let mut server = Server {
             app: app.clone(),
             engines: Vec::new(),

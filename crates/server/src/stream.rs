@@ -4,8 +4,12 @@
 //! parser where request smuggling lives. A message that it rejects is kept from hyper: hyper sees the
 //! end of the stream, and the connection's task answers with the guard's verdict.
 
+mod file_parts;
 mod quiet;
+#[cfg(target_os = "linux")]
+mod sendfile;
 
+use std::fs::File;
 use std::io;
 use std::pin::Pin;
 use std::sync::Arc;
@@ -18,7 +22,9 @@ use tokio_rustls::server::TlsStream;
 
 use crate::conn::Conn;
 use crate::guard::{Guard, Reject};
+use crate::reply::read_at;
 
+pub(crate) use self::file_parts::{FileParts, LONGEST, shorter};
 pub(crate) use self::quiet::Quiet;
 
 /// A socket, plain or in TLS.
@@ -60,6 +66,50 @@ impl Socket {
         bufs: &[io::IoSlice<'_>],
     ) -> Poll<io::Result<usize>> {
         each!(self, io => Pin::new(io).poll_write_vectored(cx, bufs))
+    }
+
+    /// As [`poll_write_vectored`](Self::poll_write_vectored), for bytes that others follow at once.
+    fn poll_write_ahead(
+        &mut self,
+        cx: &mut Context<'_>,
+        bufs: &[io::IoSlice<'_>],
+    ) -> Poll<io::Result<usize>> {
+        match self {
+            Socket::Tcp(io) => io.poll_write_ahead(cx, bufs),
+            Socket::Unix(io) => io.poll_write_ahead(cx, bufs),
+            Socket::TlsTcp(_) | Socket::TlsUnix(_) => self.poll_write_vectored(cx, bufs),
+        }
+    }
+
+    /// Whether the system can send files over it.
+    fn takes_files(&self) -> bool {
+        cfg!(target_os = "linux") && matches!(self, Socket::Tcp(_) | Socket::Unix(_))
+    }
+
+    /// Sends up to `count` bytes of a file, from `offset` on; 0 at its end.
+    fn poll_send_file(
+        &mut self,
+        cx: &mut Context<'_>,
+        file: &File,
+        offset: u64,
+        count: usize,
+    ) -> Poll<io::Result<usize>> {
+        #[cfg(target_os = "linux")]
+        {
+            let sent = match self {
+                Socket::Tcp(io) => ready!(io.poll_send_file(cx, file, offset, count))?,
+                Socket::Unix(io) => ready!(io.poll_send_file(cx, file, offset, count))?,
+                Socket::TlsTcp(_) | Socket::TlsUnix(_) => None,
+            };
+            if let Some(n) = sent {
+                return Poll::Ready(Ok(n));
+            }
+        }
+        let piece = read_at(file, offset, count)?;
+        if piece.is_empty() {
+            return Poll::Ready(Ok(0));
+        }
+        self.poll_write(cx, &piece)
     }
 
     fn poll_flush(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
@@ -106,6 +156,9 @@ impl Stream {
         guard: Option<Guard>,
         start: Vec<u8>,
     ) -> Self {
+        if guard.is_some() && socket.takes_files() {
+            conn.files.open();
+        }
         Stream {
             socket,
             conn,
@@ -193,6 +246,28 @@ impl Stream {
             }
         }
         Poll::Ready(Ok(()))
+    }
+
+    /// Writes buffers of which the one at `plain` is the first to stand for a part of a file.
+    fn poll_write_files(
+        &mut self,
+        cx: &mut Context<'_>,
+        bufs: &[io::IoSlice<'_>],
+        plain: usize,
+    ) -> Poll<io::Result<usize>> {
+        let Stream { socket, conn, .. } = self;
+        if plain != 0 {
+            return socket.poll_write_ahead(cx, &bufs[..plain]);
+        }
+        let sent = conn.files.poll_send(&bufs[0], |file, offset, count| {
+            socket.poll_send_file(cx, file, offset, count)
+        });
+        if let Poll::Ready(Err(e)) = &sent
+            && !is_of_the_client(e)
+        {
+            tracing::error!("cannot send the rest of a file: {e}");
+        }
+        sent
     }
 
     /// Notes how a write of `len` bytes went.
@@ -298,7 +373,10 @@ impl Write for Stream {
             ready!(this.poll_interim(cx))?;
         }
         let len = bufs.iter().map(|b| b.len()).sum();
-        let result = if len <= GATHER {
+        let plain = this.conn.files.plain(bufs);
+        let result = if plain < bufs.len() {
+            this.poll_write_files(cx, bufs, plain)
+        } else if len <= GATHER {
             // A head and a small body: copying them costs less than a vectored system call does.
             let mut gathered = [0; GATHER];
             let mut end = 0;
@@ -339,6 +417,16 @@ impl Write for Stream {
     fn poll_shutdown(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
         self.socket.poll_shutdown(cx)
     }
+}
+
+/// Whether the error only says that the client has gone.
+fn is_of_the_client(error: &io::Error) -> bool {
+    matches!(
+        error.kind(),
+        io::ErrorKind::BrokenPipe
+            | io::ErrorKind::ConnectionReset
+            | io::ErrorKind::ConnectionAborted
+    )
 }
 
 /// Up to this many bytes a vectored write becomes a plain one.

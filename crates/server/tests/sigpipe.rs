@@ -7,6 +7,7 @@ mod gate;
 mod scratch;
 mod wire;
 
+use std::fs::File;
 use std::io::{Read, Write};
 use std::net::{Shutdown, TcpStream};
 use std::os::unix::net::UnixStream;
@@ -14,6 +15,7 @@ use std::sync::Arc;
 
 use authority::Authority;
 use gate::{Gate, eventually};
+use oxbridge::files::queue_part;
 use oxbridge::tls::TlsConfig;
 use oxbridge::{Builder, Exchange, Server, WriteError};
 use rustls::{ClientConfig, ClientConnection, StreamOwned};
@@ -22,6 +24,8 @@ use wire::{Client, PATIENCE};
 
 /// How often each way to hang up is tried: whether the server writes into a closed socket is a race.
 const ROUNDS: usize = 10;
+/// The length of the file, in bytes.
+const LARGE: u64 = 20 << 20;
 
 #[test]
 fn a_client_that_hangs_up_does_not_end_the_process() {
@@ -35,14 +39,15 @@ fn a_client_that_hangs_up_does_not_end_the_process() {
         .build()
         .unwrap();
     let config = authority.trusting_client(rustls::ALL_VERSIONS, &["http/1.1"], None);
-    let (plain, plain_gate) = serve(|builder| {
+    let (plain, plain_gate) = serve(&directory, |builder| {
         builder
             .bind("127.0.0.1:0".parse().unwrap())
             .bind(unix.parse().unwrap())
     });
-    let (secret, secret_gate) =
-        serve(|builder| builder.tls(tls).bind("127.0.0.1:0".parse().unwrap()));
-    for target in ["/wait", "/queue", "/early"] {
+    let (secret, secret_gate) = serve(&directory, |builder| {
+        builder.tls(tls).bind("127.0.0.1:0".parse().unwrap())
+    });
+    for target in ["/wait", "/queue", "/early", "/file"] {
         for _ in 0..ROUNDS {
             hang_up(&plain, &plain_gate, target, || tcp(&plain), |s| s);
             let path = directory.join("socket");
@@ -108,9 +113,12 @@ fn hang_up<S: Read + Write, T: Socket>(
 
 /// Routes that write more than any socket takes: waiting for the client, queueing for it, or in pieces
 /// of their own (103 Early Hints, RFC 8297).
-fn serve(bind: impl FnOnce(Builder) -> Builder) -> (Server, Gate) {
+fn serve(files: &ScratchDir, bind: impl FnOnce(Builder) -> Builder) -> (Server, Gate) {
     let gate = Gate::new();
     let (waiting, queueing, early) = (gate.clone(), gate.clone(), gate.clone());
+    let filing = gate.clone();
+    let file = files.join("file");
+    File::create(&file).unwrap().set_len(LARGE).unwrap();
     let mut builder = Server::builder();
     builder
         .blocking("/wait", move |w, _| {
@@ -146,6 +154,19 @@ fn serve(bind: impl FnOnce(Builder) -> Builder) -> (Server, Gate) {
             }
             Ok(())
         })
+        .unwrap();
+    builder
+        .inline_exchange(
+            "/file",
+            move |mut exchange: Exchange| {
+                // sendfile(2) has no flag that keeps the signal away.
+                let part = File::open(&file).unwrap();
+                queue_part(exchange.response(), &part, &file, 0, LARGE).unwrap();
+                filing.mark();
+                exchange.end().unwrap();
+            },
+            "here".into(),
+        )
         .unwrap();
     builder.blocking("/well", |w, _| w.write(b"well")).unwrap();
     (bind(builder).start().unwrap(), gate)

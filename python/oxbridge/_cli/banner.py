@@ -22,7 +22,8 @@ def start_line(config: Config, name: str, interface: str | None, addresses: Sequ
         interface: Its interface: asgi, wsgi, rsgi or mux; None where it is not known.
         addresses: Where the server listens: "127.0.0.1:8000", "unix:/run/app.sock".
     """
-    workers = f"{config.workers} workers, " if config.workers > 1 else ""
+    each = "threads" if config.in_threads else "workers"
+    workers = f"{config.workers} {each}, " if config.workers > 1 else ""
     where = " and ".join(places(addresses, secure=config.ssl_certfile is not None))
     spoken = f" ({label(interface)})" if interface else ""
     return f"Serving {name}{spoken} on {where} ({workers}HTTP/1.1 and HTTP/2)"

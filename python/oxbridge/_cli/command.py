@@ -93,7 +93,16 @@ def _main(
     logs.configure(config)
     for note in command.notes:
         logger.warning(note)
-    return serve(config, make_server=make_server, supervise=supervise)
+    if command.config is None:
+        return serve(config, make_server=make_server, supervise=supervise)
+
+    def read_again(old: Config) -> Config:
+        """Read all sources as if the command were given now."""
+        from oxbridge._cli.rereading import reread
+
+        return reread(old, lambda: configured(command))
+
+    return serve(config, make_server=make_server, supervise=supervise, reread=read_again)
 
 
 def configured(command: Command) -> Config:

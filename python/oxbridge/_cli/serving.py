@@ -22,11 +22,15 @@ from oxbridge._cli.loading import load
 from oxbridge._handlers import handled
 from oxbridge._oxbridge import Metrics
 from oxbridge._supervisor.admin import observed, observed_alone
+from oxbridge._supervisor.notify import ServiceManager
 from oxbridge._supervisor.pidfile import PidFile
 from oxbridge._supervisor.settings import Admin, Announce
 from oxbridge.config import Config, ConfigError
 
 logger = logging.getLogger("oxbridge")
+
+# How often a server gives a sign of life, in seconds.
+BEAT = 1.0
 
 
 class Runs(Protocol):
@@ -34,6 +38,9 @@ class Runs(Protocol):
 
     metrics: Metrics | dict[str, int] | None
     """Where it counts, if anywhere."""
+
+    heartbeat: Callable[[], None] | None
+    """Called about once a second from where requests are handled."""
 
     def run(self, on_ready: Callable[[list[str]], None] | None = None) -> None:
         """Serve until stopped."""
@@ -56,7 +63,11 @@ class Supervise(Protocol):
 
 
 def serve(
-    config: Config, *, make_server: MakeServer | None = None, supervise: Supervise | None = None
+    config: Config,
+    *,
+    make_server: MakeServer | None = None,
+    supervise: Supervise | None = None,
+    reread: Callable[[Config], Config] | None = None,
 ) -> int:
     """Serve until stopped; return the exit code.
 
@@ -64,6 +75,7 @@ def serve(
         config: What to serve, and how. Logging has been set up.
         make_server: Instead of the server of this package.
         supervise: Instead of its supervisor.
+        reread: Gives the configuration as it is now from the one in force, for SIGHUP to workers.
 
     Raises:
         CommandError: It cannot be served; the text says why.
@@ -75,7 +87,8 @@ def serve(
             config.to_json()
         except ConfigError as error:
             raise CommandError(str(error)) from None
-        supervise = supervise if supervise is not None else _supervisor()
+        if supervise is None:
+            supervise = partial(_supervisor(), reread=reread)
         with observed(config) as admin:
             return supervise(config, announce=partial(announce, config), admin=admin)
     application = load(config)
@@ -83,14 +96,27 @@ def serve(
         logger.warning(application.note)
     make = make_server if make_server is not None else _app_server()
     server = make(config, application.app, application.interface, config.binds())
+    manager = ServiceManager()
     with contextlib.ExitStack() as until_the_end:
         if config.pid_file is not None:
             until_the_end.enter_context(PidFile(config.pid_file))
         server.metrics, set_state = until_the_end.enter_context(observed_alone(config))
-        until_the_end.enter_context(_obeys_signals(server, config, set_state))
+        if manager.beat is not None:
+            if manager.beat < BEAT:
+                logger.warning(
+                    "WatchdogSec should be 2 s or more: a sign of life comes each second"
+                )
+            server.heartbeat = manager.alive
+
+        def on_stop() -> None:
+            set_state("draining")
+            manager.stopping()
+
+        until_the_end.enter_context(_obeys_signals(server, config, on_stop))
 
         def on_ready(addresses: Sequence[str]) -> None:
             set_state("ready")
+            manager.ready()
             announce(config, addresses, application.name, application.interface)
 
         server.run(on_ready)
@@ -158,9 +184,7 @@ def _check_writable(what: str, path: str) -> None:
 
 
 @contextlib.contextmanager
-def _obeys_signals(
-    server: Runs, config: Config, set_state: Callable[[str], None]
-) -> Iterator[None]:
+def _obeys_signals(server: Runs, config: Config, on_stop: Callable[[], None]) -> Iterator[None]:
     """Let signals reach the server.
 
     Ctrl-C and SIGTERM drain it, a second Ctrl-C or SIGQUIT cuts what is left, and SIGUSR1 opens the
@@ -175,7 +199,7 @@ def _obeys_signals(
         nonlocal stopping
         cut = number == signal.SIGQUIT or (number == signal.SIGINT and stopping)
         stopping = True
-        set_state("draining")
+        on_stop()
         server.begin_stop(0 if cut else config.drain_time)
 
     def reopen(number: int, frame: FrameType | None) -> None:
@@ -196,6 +220,6 @@ def _app_server() -> MakeServer:
     return made
 
 
-def _supervisor() -> Supervise:
-    supervise: Supervise = import_module("oxbridge._supervisor").supervise
+def _supervisor() -> Callable[..., int]:
+    supervise: Callable[..., int] = import_module("oxbridge._supervisor").supervise
     return supervise

@@ -11,7 +11,9 @@ from __future__ import annotations
 import contextlib
 import logging
 from collections.abc import Callable, Sequence
+from typing import Any
 
+from oxbridge._supervisor.notify import ServiceManager
 from oxbridge._supervisor.pidfile import PidFile
 from oxbridge._supervisor.pool import Pool
 from oxbridge._supervisor.process import default_command
@@ -32,6 +34,7 @@ def supervise(
     admin: Admin | None = None,
     announce: Announce | None = None,
     reopen: Callable[[], None] | None = None,
+    reread: Callable[[Any], Settings] | None = None,
 ) -> int:
     """Serve with worker processes until a signal ends it; returns the exit code.
 
@@ -39,8 +42,8 @@ def supervise(
 
     - SIGTERM, SIGINT: stop accepting, let requests finish for `timeout_graceful_shutdown`, end. A
       second SIGINT, or SIGQUIT at any time: cut them.
-    - SIGHUP: replace the workers one after the other; no request is lost. If the new code does not
-      start, the old workers stay.
+    - SIGHUP: replace the workers one after the other; no request is lost. If the new code, or the
+      configuration as it is then, does not start, the old workers stay.
     - SIGTTIN, SIGTTOU: one worker more, one less.
     - SIGUSR1: have log files opened again.
 
@@ -55,6 +58,8 @@ def supervise(
         announce: Called once all first workers are ready, instead of a line on the logger
             `oxbridge`.
         reopen: Called for SIGUSR1, for log files of this process.
+        reread: Called for SIGHUP with the configuration in force, gives the one for workers that
+            are started from then on. What it raises is logged, and nothing is replaced.
 
     Raises:
         OSError: An address cannot be listened on, or the pid file cannot be written; the message is
@@ -69,7 +74,10 @@ def supervise(
             Listening(settings.binds(), settings.backlog, settings.uds_mode)
         )
 
+        manager = ServiceManager()
+
         def on_ready(name: str | None, interface: str | None) -> None:
+            manager.ready()
             if announce is not None:
                 announce(listening.addresses, name, interface)
             else:
@@ -82,4 +90,4 @@ def supervise(
             admin=admin,
             on_ready=on_ready,
         )
-        return Supervisor(settings, signals, pool, reopen, listening.leave).run()
+        return Supervisor(settings, signals, pool, reopen, listening.leave, manager, reread).run()

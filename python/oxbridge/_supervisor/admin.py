@@ -24,7 +24,7 @@ class Settings(Protocol):
     """The part of a configuration that is about this. All of it may be None or a path."""
 
     @property
-    def workers(self) -> int:
+    def processes(self) -> int:
         """How many worker processes there shall be."""
 
     @property
@@ -72,7 +72,7 @@ def observed(settings: Settings) -> Iterator[Observed | None]:
     if settings.metrics_bind is None:
         yield None
         return
-    slots = max(SLOTS_AT_LEAST, SLOTS_PER_WORKER * settings.workers)
+    slots = max(SLOTS_AT_LEAST, SLOTS_PER_WORKER * settings.processes)
     metrics, fd = _oxbridge.Metrics.create_shared(slots)
     try:
         with _serving(settings.metrics_bind, settings, metrics) as admin:

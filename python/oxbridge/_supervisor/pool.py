@@ -49,13 +49,15 @@ class Pool:
                 and interface as a worker has told them.
         """
         self.workers: list[Worker] = []
-        self.wanted = settings.workers
+        self.wanted = settings.processes
         self.failure: str | None = None
         """Why nothing could be served at all; then `stopping` is set."""
         self.exit_code = 0
         """That of the process, once it is over."""
         self.stopping = False
         self._settings = settings
+        self._former: Settings | None = None
+        """What was in force before, until workers have started with what is."""
         self._descriptors = list(descriptors)
         self._command = command
         self._admin = admin
@@ -71,6 +73,14 @@ class Pool:
 
     # Orders
 
+    def configure(self, settings: Settings) -> None:
+        """Start workers by this configuration from now on, unless one does not start by it."""
+        if self._former is None:
+            self._former = self._settings
+        if settings.processes != self._settings.processes:
+            self.wanted = settings.processes
+        self._settings = settings
+
     def roll(self, now: float) -> None:
         """Replace all workers, one after the other."""
         logger.info("Reloading: %d workers are replaced one after the other", len(self._serving()))
@@ -81,6 +91,11 @@ class Pool:
                 # It would come up with the old code.
                 worker.stop(now, 0)
         self._backoff.reset()
+
+    @property
+    def rolling(self) -> bool:
+        """Whether workers serve that `roll` has found and that are to be replaced."""
+        return any(each.due is Due.RELOAD for each in self._serving())
 
     def restart(self, now: float) -> None:
         """Stop all workers, and start anew once they have gone."""
@@ -119,6 +134,8 @@ class Pool:
             if "ready" in message and worker.state is State.STARTING:
                 worker.state = State.READY
                 self._proven = True
+                # Whoever was about to start by the one before has been stopped.
+                self._former = None
                 self._served = (_text(message.get("name")), _text(message.get("interface")))
                 logger.debug("%s is ready", worker)
             elif "failed" in message:
@@ -191,16 +208,27 @@ class Pool:
         elif self._settings.reload:
             self._held = True
             logger.error("%s\nWaiting for a file to change", why)
-        elif worker.replaces is not None and worker.replaces.due is Due.RELOAD:
+        elif self._former is not None or (
+            worker.replaces is not None and worker.replaces.due is Due.RELOAD
+        ):
             for each in self.workers:
                 if each.due is Due.RELOAD:
                     each.due = None
-                if each.replaces is not None:
+                if each.replaces is not None or each.state is State.STARTING:
                     each.stop(now, 0)
+            self._restore()
             logger.error("Reloading was given up, the old workers serve on: %s", why)
         else:
             pause = self._backoff.fail(now, now - worker.started)
             logger.error("%s; the next attempt is in %.1f s", why, pause)
+
+    def _restore(self) -> None:
+        """Go back to the configuration that workers have started by."""
+        former, self._former = self._former, None
+        if former is not None:
+            if former.processes != self._settings.processes:
+                self.wanted = former.processes
+            self._settings = former
 
     def _give_up(self, now: float, why: str, exit_code: int) -> None:
         """End it all: nothing was ever served."""

@@ -13,7 +13,7 @@ class Settings(Protocol):
     """The part of a configuration that the supervisor reads. Times are in seconds."""
 
     @property
-    def workers(self) -> int:
+    def processes(self) -> int:
         """How many worker processes there shall be; at least 1."""
 
     @property

@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import logging
+import math
 import selectors
 import signal
 import time
 from collections.abc import Callable, Sequence
 from pathlib import Path
+from typing import Any
 
+from oxbridge._supervisor.notify import ServiceManager
 from oxbridge._supervisor.pool import Pool
 from oxbridge._supervisor.process import Worker
 from oxbridge._supervisor.settings import Settings
@@ -41,12 +44,18 @@ class Supervisor:
         pool: Pool,
         reopen: Callable[[], None] | None,
         leave: Callable[[], None],
+        manager: ServiceManager,
+        reread: Callable[[Any], Settings] | None = None,
     ) -> None:
         self._settings = settings
         self._signals = signals
         self._pool = pool
         self._reopen = reopen
         self._leave = leave
+        self._manager = manager
+        self._reread = reread
+        self._rolling = False
+        self._next_beat = time.monotonic() if manager.beat is not None else math.inf
         self._interrupted = False
         self._changed: Sequence[Path] = ()
         self._selector = selectors.DefaultSelector()
@@ -70,6 +79,7 @@ class Supervisor:
                     pool.hear(worker, now)
                     worker.channel.flush()
                 pool.attend(now)
+                self._tell_manager(now)
         finally:
             if watcher is not None:
                 watcher.close()
@@ -85,7 +95,17 @@ class Supervisor:
     def _patience(self) -> float:
         now = time.monotonic()
         due = self._pool.next_time(now)
-        return PATIENCE if due is None else min(PATIENCE, max(0.0, due - now))
+        due = self._next_beat if due is None else min(due, self._next_beat)
+        return min(PATIENCE, max(0.0, due - now))
+
+    def _tell_manager(self, now: float) -> None:
+        """Tell the service manager what it waits for."""
+        if self._rolling and not self._pool.rolling and not self._pool.stopping:
+            self._rolling = False
+            self._manager.ready()
+        if self._manager.beat is not None and now >= self._next_beat:
+            self._next_beat = now + self._manager.beat
+            self._manager.alive()
 
     def _listen_to(self, heard: dict[int, Worker]) -> None:
         """Wait for messages of the workers that there are, and for room for those to them."""
@@ -111,24 +131,39 @@ class Supervisor:
             return  # It was a wake-up: `attend` looks who has ended.
         if number == signal.SIGQUIT or (number == signal.SIGINT and self._interrupted):
             logger.info("Stopping at once")
+            self._manager.stopping()
             self._leave()
             pool.stop(now, 0)
         elif number in (signal.SIGTERM, signal.SIGINT):
             self._interrupted = self._interrupted or number == signal.SIGINT
             logger.info("Stopping: %d workers finish their requests", len(pool.workers))
+            self._manager.stopping()
             # Whoever comes now is refused, and tries elsewhere, instead of waiting for nobody.
             self._leave()
             pool.stop(now, self._settings.timeout_graceful_shutdown)
         elif pool.stopping:
             return
         elif number == signal.SIGHUP:
-            pool.roll(now)
+            self._roll(now)
         elif number in (signal.SIGTTIN, signal.SIGTTOU):
             pool.resize(1 if number == signal.SIGTTIN else -1)
         elif number == signal.SIGUSR1:
             if self._reopen is not None:
                 self._reopen()
             pool.tell(reopen=True)
+
+    def _roll(self, now: float) -> None:
+        """Replace the workers, by ones that have the configuration as it is now."""
+        self._manager.reloading()
+        self._rolling = True
+        if self._reread is not None:
+            try:
+                self._settings = self._reread(self._settings)
+            except Exception as error:
+                logger.error("Reloading was given up, the old workers serve on: %s", error)
+                return
+            self._pool.configure(self._settings)
+        self._pool.roll(now)
 
     def _watch(self) -> Watcher:
         settings = self._settings

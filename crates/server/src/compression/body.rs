@@ -7,6 +7,7 @@ use bytes::Bytes;
 use http::HeaderMap;
 use http_body::Frame;
 
+use super::Stream;
 use super::encoder::Encoder;
 use crate::body::{Body, BoxError};
 
@@ -26,10 +27,11 @@ pub(super) struct Compressed {
     /// How much was compressed since the reactor last turned elsewhere.
     spent: usize,
     trailers: Option<HeaderMap>,
+    _stream: Stream,
 }
 
 impl Compressed {
-    pub(super) fn new(inner: Body, encoder: Encoder) -> Self {
+    pub(super) fn new(inner: Body, encoder: Encoder, stream: Stream) -> Self {
         Compressed {
             inner,
             encoder: Some(encoder),
@@ -37,6 +39,7 @@ impl Compressed {
             unflushed: false,
             spent: 0,
             trailers: None,
+            _stream: stream,
         }
     }
 

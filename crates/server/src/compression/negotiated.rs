@@ -11,12 +11,12 @@ use http_body::Body as _;
 
 use super::body::{Compressed, PIECE};
 use super::encoder::Encoder;
-use super::{Accepted, Algorithm, Compression};
+use super::{Accepted, Algorithm, Compressor};
 use crate::body::Body;
 
 /// How the client of one request would have its response coded.
 pub(crate) struct Negotiated {
-    compression: Arc<Compression>,
+    compressor: Arc<Compressor>,
     algorithm: Option<Algorithm>,
     refuses_identity: bool,
     method: Method,
@@ -24,13 +24,13 @@ pub(crate) struct Negotiated {
     held: Vec<HeaderValue>,
 }
 
-impl Compression {
+impl Compressor {
     /// Reads what a request says of codings.
     pub(crate) fn negotiate(self: &Arc<Self>, method: &Method, headers: &HeaderMap) -> Negotiated {
         let accepted = Accepted::read(headers);
         Negotiated {
-            compression: self.clone(),
-            algorithm: accepted.best(&self.algorithms),
+            compressor: self.clone(),
+            algorithm: accepted.best(&self.settings.algorithms),
             refuses_identity: accepted.refuses_identity(),
             method: method.clone(),
             held: headers.get_all(IF_NONE_MATCH).iter().cloned().collect(),
@@ -62,7 +62,9 @@ impl Negotiated {
                 .filter(|size| !head_request || *size != 0),
             declared => declared,
         };
-        if size.is_some_and(|size| size < self.compression.min_size) && !self.refuses_identity {
+        if size.is_some_and(|size| size < self.compressor.settings.min_size)
+            && !self.refuses_identity
+        {
             return response;
         }
         if head_request {
@@ -71,7 +73,16 @@ impl Negotiated {
             response.body_mut().clear();
             return response;
         }
-        let encoder = match Encoder::new(algorithm, &self.compression, size) {
+        let at_once = response.body().whole().is_some_and(|b| b.len() <= PIECE);
+        let stream = if at_once {
+            None
+        } else {
+            match self.compressor.stream() {
+                Some(stream) => Some(stream),
+                None => return response,
+            }
+        };
+        let encoder = match Encoder::new(algorithm, &self.compressor.settings, size) {
             Ok(encoder) => encoder,
             Err(e) => {
                 tracing::error!("{} cannot be used: {e}", algorithm.name());
@@ -79,29 +90,9 @@ impl Negotiated {
             }
         };
         code_head(response.headers_mut(), algorithm);
-        self.code_body(response, encoder)
-    }
-
-    fn code_body(&self, mut response: Response<Body>, mut encoder: Encoder) -> Response<Body> {
-        let Some(bytes) = response.body().whole().filter(|b| b.len() <= PIECE) else {
-            return response.map(|body| Body::new(Compressed::new(body, encoder)));
-        };
-        // Small enough to be done at once, and then the length is known.
-        let coded = encoder.write(bytes).and_then(|first| {
-            let rest = encoder.finish()?;
-            Ok([first, rest].concat())
-        });
-        match coded {
-            Ok(coded) => {
-                let length = HeaderValue::from(coded.len());
-                response.headers_mut().insert(CONTENT_LENGTH, length);
-                response.body_mut().replace_whole(coded.into());
-                response
-            }
-            Err(e) => {
-                tracing::error!("a response cannot be compressed: {e}");
-                crate::response::plain(StatusCode::INTERNAL_SERVER_ERROR, false)
-            }
+        match stream {
+            Some(stream) => response.map(|body| Body::new(Compressed::new(body, encoder, stream))),
+            None => code_whole(response, encoder),
         }
     }
 
@@ -128,7 +119,7 @@ impl Negotiated {
         let kind = content_type.split(';').next().unwrap_or_default();
         let kind = kind.trim().to_ascii_lowercase();
         if kind == "text/event-stream" {
-            return self.compression.event_streams;
+            return self.compressor.settings.event_streams;
         }
         if kind.starts_with("application/grpc") {
             return false;
@@ -153,6 +144,27 @@ impl Negotiated {
         };
         if self.held.iter().any(holds) {
             headers.insert(ETAG, weak);
+        }
+    }
+}
+
+/// Codes a whole body that is small enough to be done at once: then its length is known.
+fn code_whole(mut response: Response<Body>, mut encoder: Encoder) -> Response<Body> {
+    let bytes = response.body().whole().cloned().unwrap_or_default();
+    let coded = encoder.write(&bytes).and_then(|first| {
+        let rest = encoder.finish()?;
+        Ok([first, rest].concat())
+    });
+    match coded {
+        Ok(coded) => {
+            let length = HeaderValue::from(coded.len());
+            response.headers_mut().insert(CONTENT_LENGTH, length);
+            response.body_mut().replace_whole(coded.into());
+            response
+        }
+        Err(e) => {
+            tracing::error!("a response cannot be compressed: {e}");
+            crate::response::plain(StatusCode::INTERNAL_SERVER_ERROR, false)
         }
     }
 }

@@ -134,7 +134,7 @@ pub(super) fn copy(
     let mut at = first;
     while at < end {
         let wanted = (end - at).min(FilePart::PIECE);
-        let piece = read_at(file, at, wanted).map_err(failed)?;
+        let piece = read_at(file, at, wanted as usize).map_err(failed)?;
         let got = piece.len() as u64;
         at += got;
         response.write_bytes(Bytes::from(piece))?;
@@ -165,8 +165,7 @@ pub(super) fn queue(
 /// The Content-Type of a file, just opened: by its name, else by its first bytes.
 pub(super) fn content_type(file: &File, path: &Path) -> Result<HeaderValue, FileError> {
     let Some(named) = mime_guess::from_path(path).first_raw() else {
-        let start =
-            read_at(file, 0, sniff::PREFIX as u64).map_err(|e| FileError::from_io(path, e))?;
+        let start = read_at(file, 0, sniff::PREFIX).map_err(|e| FileError::from_io(path, e))?;
         return Ok(HeaderValue::from_static(sniff::content_type(&start)));
     };
     let plain = HeaderValue::from_static(named);

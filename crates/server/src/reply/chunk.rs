@@ -2,9 +2,13 @@
 
 use std::fs::File;
 use std::io;
-use std::os::unix::fs::FileExt as _;
+use std::sync::Arc;
 
 use bytes::Bytes;
+use rustix::buffer::spare_capacity;
+use rustix::io::Errno;
+
+use crate::stream::{FileParts, LONGEST, shorter};
 
 /// A piece of a body on its way.
 #[derive(Debug)]
@@ -23,10 +27,10 @@ impl Chunk {
     }
 }
 
-/// A part of a file, read as the client takes it.
+/// A part of a file, read or sent as the client takes it.
 #[derive(Debug)]
 pub(crate) struct FilePart {
-    file: File,
+    file: Arc<File>,
     offset: u64,
     pub(super) left: u64,
     weight: usize,
@@ -34,11 +38,11 @@ pub(crate) struct FilePart {
 
 impl FilePart {
     /// How much of a file is read at once.
-    pub(crate) const PIECE: u64 = 64 << 10;
+    pub(crate) const PIECE: u64 = LONGEST as u64;
 
     pub(crate) fn new(file: File, offset: u64, length: u64) -> Self {
         FilePart {
-            file,
+            file: Arc::new(file),
             offset,
             left: length,
             weight: length.min(Self::PIECE) as usize,
@@ -47,32 +51,48 @@ impl FilePart {
 
     /// The next piece. Reads the disk, where it is not cached.
     pub(super) fn read(&mut self) -> io::Result<Bytes> {
-        let piece = read_at(&self.file, self.offset, self.left.min(Self::PIECE))?;
+        let piece = read_at(&self.file, self.offset, self.next_length())?;
         if piece.is_empty() {
-            return Err(io::Error::new(
-                io::ErrorKind::UnexpectedEof,
-                "the file has become shorter while it was sent",
-            ));
+            return Err(shorter());
         }
-        self.offset += piece.len() as u64;
-        self.left -= piece.len() as u64;
+        self.advance(piece.len());
         Ok(piece.into())
+    }
+
+    /// The next piece, or a stand-in for it where that is worth its system calls.
+    pub(super) fn promise(&mut self, files: &FileParts) -> io::Result<Bytes> {
+        // A short part is read, and leaves together with the head in front of it.
+        if self.weight < LONGEST {
+            return self.read();
+        }
+        let piece = files.promise(&self.file, self.offset, self.next_length());
+        self.advance(piece.len());
+        Ok(piece)
+    }
+
+    fn next_length(&self) -> usize {
+        self.left.min(Self::PIECE) as usize
+    }
+
+    fn advance(&mut self, n: usize) {
+        self.offset += n as u64;
+        self.left -= n as u64;
     }
 }
 
 /// `length` bytes from `offset` on; fewer only at the end of the file. `length` is at most a piece. The
 /// file's own position is neither used nor moved: a descriptor may be shared.
-pub(crate) fn read_at(file: &File, offset: u64, length: u64) -> io::Result<Vec<u8>> {
-    let mut bytes = vec![0; length as usize];
-    let mut filled = 0;
-    while filled < bytes.len() {
-        match file.read_at(&mut bytes[filled..], offset + filled as u64) {
+pub(crate) fn read_at(file: &File, offset: u64, length: usize) -> io::Result<Vec<u8>> {
+    let mut bytes = Vec::with_capacity(length);
+    while bytes.len() < length {
+        let at = offset + bytes.len() as u64;
+        match rustix::io::pread(file, spare_capacity(&mut bytes), at) {
             Ok(0) => break,
-            Ok(n) => filled += n,
-            Err(e) if e.kind() == io::ErrorKind::Interrupted => {}
-            Err(e) => return Err(e),
+            Ok(_) | Err(Errno::INTR) => {}
+            Err(e) => return Err(e.into()),
         }
     }
-    bytes.truncate(filled);
+    // There may be more room than was asked for.
+    bytes.truncate(length);
     Ok(bytes)
 }

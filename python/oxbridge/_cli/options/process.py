@@ -122,10 +122,17 @@ OPTIONS: tuple[Option, ...] = (
             "workers",
             Whole(least=1),
             1,
-            "Worker processes.",
+            "Workers: processes, or threads of one process.",
             uvicorn=True,
             short="-w",
             env=("WEB_CONCURRENCY",),
+            process="both",
+        ),
+        Option(
+            "workers_as",
+            Choice(words=("auto", "processes", "threads")),
+            "auto",
+            "What workers are: auto is threads where Python has no global lock, else processes.",
             process="both",
         ),
         Option(
