@@ -12,12 +12,13 @@ use std::path::{Path, PathBuf};
 use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
+use pyo3::ffi;
 use pyo3::prelude::*;
 use pyo3::types::PyList;
 
 pub use self::error::InterpreterError;
 use self::thread::MainThread;
-use crate::package;
+use crate::{ask, package};
 
 /// How Python starts in this process, and the start itself.
 ///
@@ -47,8 +48,8 @@ use crate::package;
 /// not start, or while a call that has timed out still runs. Instead, [`finish`](Self::finish) does
 /// what a Python program's end does for its users: it stops what runs here, joins Python's threads, calls
 /// what `atexit` holds, and flushes `sys.stdout` and `sys.stderr`. Without a call it happens when the
-/// process exits (`main` returns, or `std::process::exit`), and takes no longer than five seconds then. A
-/// joined interpreter belongs to whoever initialized it, and so does its end.
+/// process exits (`main` returns, or `std::process::exit`), and takes no longer than a little over five seconds
+/// then. A joined interpreter belongs to whoever initialized it, and so does its end.
 ///
 /// **Fork.** A child process that `fork` has made without an `exec` has none of the threads that the
 /// interpreter needs: a start there is an error, and its exit calls nothing of Python's. Start processes
@@ -171,7 +172,8 @@ impl Running {
         running.agrees_with(settings)?;
         Python::attach(|py| {
             signals::keep_joined(py).map_err(|e| InterpreterError::Initialize(e.to_string()))?;
-            package::install(py)
+            package::install(py)?;
+            ask::stop_at_exit(py).map_err(|e| InterpreterError::Initialize(e.to_string()))
         })?;
         Ok(running)
     }
@@ -244,6 +246,16 @@ fn add_paths(py: Python<'_>, paths: &[PathBuf]) -> PyResult<()> {
         }
     }
     Ok(())
+}
+
+/// Runs `wait`, which may take long, outside Python: a Rust function that Python has called would keep everybody
+/// else out of it.
+pub(crate) fn outside<R: Send>(wait: impl FnOnce() -> R + Send) -> R {
+    // SAFETY: may be called on any thread; without an interpreter, nobody is inside.
+    if config::is_initialized() && unsafe { ffi::PyGILState_Check() } != 0 {
+        return Python::attach(|py| py.detach(wait));
+    }
+    wait()
 }
 
 fn lock<T>(mutex: &Mutex<T>) -> std::sync::MutexGuard<'_, T> {

@@ -4,6 +4,7 @@
 use pyo3::prelude::*;
 use pyo3::types::PyDict;
 
+use crate::ask;
 use crate::interpreter::InterpreterError;
 
 /// One Python module, and its source.
@@ -34,7 +35,9 @@ fn install_finder(py: Python<'_>) -> PyResult<Option<String>> {
         let file = format!("<oxbridge-embed>/{}", module.place);
         modules.set_item(module.name, (module.is_package, file, module.source))?;
     }
-    let native = wrap_pyfunction!(native, py)?;
+    let native = PyDict::new(py);
+    native.set_item("oxbridge._oxbridge", wrap_pyfunction!(extension, py)?)?;
+    native.set_item("oxbridge._embed", wrap_pyfunction!(embed, py)?)?;
     PyModule::from_code(
         py,
         IMPORTER,
@@ -55,8 +58,14 @@ const IMPORTER: &std::ffi::CStr = {
     }
 };
 
+/// The module `oxbridge._embed`.
+#[pyfunction]
+fn embed(py: Python<'_>) -> PyResult<Bound<'_, PyModule>> {
+    ask::module(py)
+}
+
 /// The module `oxbridge._oxbridge`.
 #[pyfunction]
-fn native(py: Python<'_>) -> PyResult<Bound<'_, PyModule>> {
+fn extension(py: Python<'_>) -> PyResult<Bound<'_, PyModule>> {
     oxbridge_python::module(py)
 }

@@ -23,10 +23,14 @@ pub(crate) fn with_context(py: Python<'_>, work: impl FnOnce()) {
     drop(CURRENT.take());
 }
 
-/// Calls `function(*arguments)` in an empty context.
-pub(crate) fn call<'py>(
+/// Calls `function(*arguments)` in an empty context, on a thread whose life is that of a worker
+/// ([`Interpreter`](crate::Interpreter)), or on any other.
+///
+/// # Errors
+/// What the function raises.
+pub fn call<'py, const N: usize>(
     function: &Bound<'py, PyAny>,
-    arguments: [&Bound<'py, PyAny>; 2],
+    arguments: [&Bound<'py, PyAny>; N],
 ) -> PyResult<Bound<'py, PyAny>> {
     let py = function.py();
     if CURRENT.with_borrow(Option::is_none) {
@@ -87,9 +91,9 @@ impl Drop for Entered {
 /// `pthread_exit`, which unwinds the thread's stack with an exception that is not Rust's: the first
 /// `catch_unwind` on the way would abort the process. So that unwinding stops here, and the thread waits
 /// for the end of the process, which is what CPython itself does from 3.14 on.
-fn vectorcall<'py>(
+fn vectorcall<'py, const N: usize>(
     function: &Bound<'py, PyAny>,
-    arguments: [&Bound<'py, PyAny>; 2],
+    arguments: [&Bound<'py, PyAny>; N],
 ) -> PyResult<Bound<'py, PyAny>> {
     let pointers = arguments.map(Bound::as_ptr);
     // Hidden from the optimizer, which would see in `pyo3::ffi` that the function does not unwind.
@@ -99,20 +103,20 @@ fn vectorcall<'py>(
     let call = unsafe { std::mem::transmute::<*const (), VectorcallDict>(call) };
     let hang = Hang;
     // SAFETY: attached, since a `Bound` is there; the callable and the arguments are live objects for the
-    // whole call, `pointers` has as many as the count says, and there are no keywords. The result is a
-    // new reference, or null with an exception set. A forced unwinding through this frame runs `hang`'s
-    // drop and ends there.
+    // whole call, `pointers` has as many as the count says, and there are no keywords. A forced unwinding
+    // through this frame runs `hang`'s drop and ends there.
     let result = unsafe {
-        let result = call(
+        call(
             function.as_ptr(),
             pointers.as_ptr(),
             pointers.len(),
             std::ptr::null_mut(),
-        );
-        Bound::from_owned_ptr_or_err(function.py(), result)
+        )
     };
+    // Before the exception is looked at: PyO3 goes on with a panic of Rust's that came through Python.
     std::mem::forget(hang);
-    result
+    // SAFETY: attached; the result is a new reference, or null with an exception set.
+    unsafe { Bound::from_owned_ptr_or_err(function.py(), result) }
 }
 
 type VectorcallDict = unsafe extern "C-unwind" fn(

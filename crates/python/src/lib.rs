@@ -2,15 +2,15 @@
 //! one file for each. What HTTP says belongs in the crate `oxbridge`, what Python users see in the package.
 //!
 //! It is a Rust library, too, for programs that have Python inside: they put [`module`] in its place, and
-//! give their servers [`Interpreter`] for a host. [`in_process`] is their way in to servers that Python has
-//! started.
+//! give their servers [`Interpreter`] for a host; calls that such a server's threads make go through
+//! [`context`]. [`in_process`] is their way in to servers that Python has started.
 
 mod aio;
 mod asgi;
 mod awaitable;
 mod call;
 mod content;
-mod context;
+pub mod context;
 mod convert;
 mod cookies;
 mod core;
@@ -22,7 +22,7 @@ mod metrics;
 mod mounted;
 mod multipart;
 mod mux;
-mod names;
+pub mod names;
 mod options;
 mod request;
 mod rsgi;

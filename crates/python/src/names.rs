@@ -20,7 +20,7 @@ use crate::convert::lock;
 const KEPT: usize = 512;
 
 /// The names of header fields in one of the forms that interfaces want.
-pub(crate) struct Names<T> {
+pub struct Names<T> {
     made: Mutex<HashMap<HeaderName, Py<T>>>,
     make: fn(Python<'_>, &HeaderName) -> Py<T>,
 }
@@ -51,6 +51,22 @@ impl Names<PyString> {
         }
     }
 
+    /// As Go's `net/http` has them: `Accept-Language`.
+    pub fn canonical() -> Self {
+        Names {
+            made: Mutex::default(),
+            make: |py, name| {
+                let mut starts = true;
+                let canonical = name.as_str().chars().map(|c| {
+                    let c = if starts { c.to_ascii_uppercase() } else { c };
+                    starts = c == '-';
+                    c
+                });
+                PyString::new(py, &canonical.collect::<String>()).unbind()
+            },
+        }
+    }
+
     /// As RSGI has them: lower-case text.
     pub(crate) fn text() -> Self {
         Names {
@@ -60,9 +76,15 @@ impl Names<PyString> {
     }
 }
 
+impl<T> std::fmt::Debug for Names<T> {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Names").finish_non_exhaustive()
+    }
+}
+
 impl<T> Names<T> {
     /// The name as a Python object.
-    pub(crate) fn get<'py>(&self, py: Python<'py>, name: &HeaderName) -> Bound<'py, T> {
+    pub fn get<'py>(&self, py: Python<'py>, name: &HeaderName) -> Bound<'py, T> {
         let mut made = lock(py, &self.made);
         if let Some(object) = made.get(name) {
             return object.bind(py).clone();
@@ -76,7 +98,7 @@ impl<T> Names<T> {
 }
 
 /// A method as a Python string; the usual ones are made once.
-pub(crate) fn method<'py>(py: Python<'py>, method: &Method) -> Bound<'py, PyString> {
+pub fn method<'py>(py: Python<'py>, method: &Method) -> Bound<'py, PyString> {
     match method.as_str() {
         "GET" => intern!(py, "GET").clone(),
         "POST" => intern!(py, "POST").clone(),

@@ -4,13 +4,15 @@ use std::panic::catch_unwind;
 use std::sync::Once;
 use std::time::{Duration, Instant};
 
-use pyo3::ffi;
-use pyo3::prelude::*;
-
-use super::{STATE, State, lock};
+use super::thread::MainThread;
+use super::{STATE, State, lock, outside};
+use crate::python;
 
 /// How long an exit of the process waits.
 const AT_EXIT: Duration = Duration::from_secs(5);
+
+/// How long Python's own end has at least.
+const MOMENT: Duration = Duration::from_millis(500);
 
 /// Has the end come with the process's own exit, if nobody orders it before.
 pub(super) fn register() {
@@ -30,24 +32,30 @@ extern "C" fn at_exit() {
 
 /// See [`Interpreter::finish`](super::Interpreter::finish).
 pub(super) fn finish(grace: Duration) -> bool {
-    let deadline = Instant::now() + grace.min(Duration::from_secs(365 * 24 * 3600));
-    let main = {
-        let mut state = lock(&STATE);
-        match &mut *state {
-            State::Running(running) if running.process == std::process::id() => {
-                let Some(main) = running.main.take() else {
-                    return true;
-                };
-                *state = State::Finished;
-                main
-            }
-            State::Idle | State::Finished | State::Running(_) => return true,
-        }
+    let grace = grace.min(Duration::from_secs(365 * 24 * 3600));
+    let deadline = Instant::now() + grace;
+    // Python's own end needs time, too.
+    let half = Instant::now() + grace / 2;
+    let Some(main) = take_main() else {
+        return true;
     };
-    // SAFETY: may be called on any thread while an interpreter is there.
-    if unsafe { ffi::PyGILState_Check() } != 0 {
-        // A Rust function that Python has called: the main thread could not get in otherwise.
-        return Python::attach(|py| py.detach(|| main.end(deadline)));
+    outside(|| {
+        let has_stopped = python::stop_all(half);
+        // Whatever has taken the time, what `atexit` holds is called.
+        main.end(deadline.max(Instant::now() + MOMENT)) && has_stopped
+    })
+}
+
+/// The interpreter's thread, if there is one to end in this process. No call and no start comes after this.
+fn take_main() -> Option<MainThread> {
+    let mut state = lock(&STATE);
+    let State::Running(running) = &mut *state else {
+        return None;
+    };
+    if running.process != std::process::id() {
+        return None;
     }
-    main.end(deadline)
+    let main = running.main.take()?;
+    *state = State::Finished;
+    Some(main)
 }

@@ -7,8 +7,6 @@ extension module behind it, which knows nothing of this program.
 import sys
 from importlib.machinery import ModuleSpec
 
-NATIVE = "oxbridge._oxbridge"
-
 
 class EmbeddedPackage:
     """Finds and loads the modules whose sources the program brings along."""
@@ -17,11 +15,12 @@ class EmbeddedPackage:
         # name -> (is a package, the file's name as tracebacks show it, source)
         self._modules = modules
         self._version = version
+        # name -> what makes an extension module
         self._native = native
 
     def find_spec(self, fullname, path=None, target=None):
         """Say where a module is, if it is embedded."""
-        if fullname == NATIVE:
+        if fullname in self._native:
             return ModuleSpec(fullname, self, origin="built-in")
         if fullname not in self._modules:
             return None
@@ -33,12 +32,13 @@ class EmbeddedPackage:
 
     def create_module(self, spec):
         """Make the extension module; leave the others to the import system."""
-        return self._native() if spec.name == NATIVE else None
+        make = self._native.get(spec.name)
+        return make() if make else None
 
     def exec_module(self, module):
         """Run a module's source."""
         name = module.__spec__.name
-        if name == NATIVE:
+        if name in self._native:
             return
         if name == "oxbridge":
             # Not what the metadata of an installed package may say.
@@ -55,11 +55,11 @@ class EmbeddedPackage:
 
     def get_source(self, fullname):
         """Give the source, to linecache and inspect: tracebacks show lines of it."""
-        return None if fullname == NATIVE else self._module(fullname)[2]
+        return None if fullname in self._native else self._module(fullname)[2]
 
     def get_code(self, fullname):
         """Compile the source."""
-        if fullname == NATIVE:
+        if fullname in self._native:
             return None
         _, filename, source = self._module(fullname)
         return compile(source, filename, "exec", dont_inherit=True)
