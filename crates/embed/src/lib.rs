@@ -45,3 +45,8 @@ pub use request::{Request, Values};
 pub use response::Response;
 
 pub use pyo3;
+
+/// The guide's example is compiled, too.
+#[cfg(doctest)]
+#[doc = include_str!("../../../docs/mounting.md")]
+struct Guide;

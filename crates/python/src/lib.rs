@@ -2,8 +2,8 @@
 //! one file for each. What HTTP says belongs in the crate `oxbridge`, what Python users see in the package.
 //!
 //! It is a Rust library, too, for programs that have Python inside: they put [`module`] in its place, and
-//! give their servers [`Interpreter`] for a host; calls that such a server's threads make go through [`context`].
-//! [`in_process`] is their way in to servers that Python has started.
+//! give their servers [`Interpreter`] for a host; calls that such a server's threads make go through
+//! [`context`]. [`in_process`] is their way in to servers that Python has started.
 
 mod aio;
 mod asgi;

@@ -526,6 +526,52 @@ fn answers_leave_while_more_requests_keep_coming() {
 }
 
 #[test]
+fn nothing_is_left_of_an_exchange_however_it_ends() {
+    let token = Arc::new(());
+    let kept = token.clone();
+    let gate = Gate::new();
+    let waits = gate.clone();
+    let mut builder = Server::builder();
+    // What is kept for the connection goes with what the server knows of the exchange.
+    builder
+        .blocking("/{how}", move |w, r| {
+            r.keep_for_connection(|| kept.clone());
+            match r.path_value("how") {
+                Some("whole") => w.write(b"whole"),
+                Some("streams") => {
+                    w.write(b"first")?;
+                    w.flush()?;
+                    w.write(b"last")
+                }
+                _ => {
+                    gate.pass();
+                    Ok(())
+                }
+            }
+        })
+        .unwrap();
+    let server = builder.start().unwrap();
+    let mut entrance = server.in_process();
+    // One of them is in the handler's closure.
+    let left = || Arc::strong_count(&token) - 2;
+    for _ in 0..20 {
+        assert_eq!(text(&entrance, get("/whole")), "whole");
+        assert_eq!(text(&entrance, get("/streams")), "firstlast");
+        drop(block_on(entrance.call(get("/streams"))).unwrap());
+        drop(entrance.call(get("/whole")));
+    }
+    eventually("those that ended are gone", || left() == 0);
+    let (waiting, dropped) = (entrance.call(get("/wait")), entrance.call(get("/wait")));
+    waits.await_arrivals(2);
+    assert_eq!(left(), 2);
+    drop(dropped);
+    drop(server);
+    assert_eq!(block_on(waiting).unwrap().status(), 503);
+    waits.open();
+    eventually("those that were cut are gone", || left() == 0);
+}
+
+#[test]
 fn threads_enter_their_language_once_and_are_left_when_the_server_stops() {
     #[derive(Default)]
     struct Entered(Mutex<(usize, usize)>);
