@@ -137,7 +137,8 @@ def test_an_upload_is_read_in_pieces(site: Site, chunked: bool) -> None:
         is_h2 = site.client.base_url.scheme == "https"
         sent = content.LARGE[:50_000] if is_h2 else content.LARGE
         answer = site.client.put("/upload", content=iter([sent]))
-        assert answer.json()["size"] == 0
+        # A body that is short and has come before the handler is called has a length after all.
+        assert answer.json()["size"] in ({0, len(sent)} if is_h2 else {0})
         assert site.client.get("/json").status_code == 200
         return
     body = (content.LARGE[at : at + 100_000] for at in range(0, len(content.LARGE), 100_000))

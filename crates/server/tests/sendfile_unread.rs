@@ -32,7 +32,9 @@ fn a_file_is_read_only_where_its_bytes_have_to_be_seen() {
     let tls = TlsConfig::from_pem_bytes(identity.chain, identity.key)
         .build()
         .unwrap();
-    let plain = start(site(&path).bind(address_of_socket.parse().unwrap()));
+    let plain = start(site(&path));
+    // It lives to the end of the test.
+    let _local = start(site(&path).bind(address_of_socket.parse().unwrap()));
     let secret = start(site(&path).tls(tls));
     let coded = start(site(&path).compression(Compression::default()));
 
