@@ -39,7 +39,8 @@ help: ## list the verbs
 	@sed -n 's/^\([a-z]*\):.*## \(.*\)/  \1|\2/p' $(firstword $(MAKEFILE_LIST)) | awk -F'|' '{ printf "%-9s %s\n", $$1, $$2 }'
 	@echo 'Settings: HOST=127.0.0.1 PORT=5000 (run), PYTHON=python3 (the interpreter .venv is made with),'
 	@echo '          INSTALL=no (test: install no Debian package, even as root), SUITES="rust python" (test: only these),'
-	@echo '          PREFIX=/usr/local DESTDIR= (install: where to, and a root to put before it).'
+	@echo '          PREFIX=/usr/local DESTDIR= (install: where to, and a root to put before it),'
+	@echo '          LIBRARIES="oxbridge gohttp" (libs, install: build only these).'
 
 run: $(BIN)/.built ## serve examples/hello.py on http://127.0.0.1:5000
 	@echo 'Oxbridge answers on http://$(HOST):$(PORT) (Ctrl-C stops it). Try:'
@@ -48,8 +49,8 @@ run: $(BIN)/.built ## serve examples/hello.py on http://127.0.0.1:5000
 
 build: $(BIN)/.built ## build the Python extension into .venv (release)
 
-libs: preflight ## build liboxbridge and libgohttp for C (target/c/release)
-	@$(PYTHON) tools/clib.py build
+libs: preflight ## build liboxbridge, libgohttp and liboxbridge_embed for C (target/c/release)
+	@$(PYTHON) tools/clib.py build $(addprefix --only ,$(LIBRARIES))
 
 install: libs ## install the C libraries: make install PREFIX=/usr/local
 	@$(PYTHON) tools/clib.py install --prefix '$(PREFIX)' --destdir '$(DESTDIR)'

@@ -102,7 +102,8 @@ def c_prefix() -> Prefix:
     """The C libraries in their release build, laid out once for the whole run."""
     if there := os.environ.get("OXBRIDGE_C_PREFIX"):
         return Prefix(Path(there))
-    return Prefix(clib("build"))
+    # What embeds Python has a fixture of its own, in tests/embed_c.
+    return Prefix(clib("build", "--only", "oxbridge", "--only", "gohttp"))
 
 
 @pytest.fixture

@@ -27,7 +27,7 @@ from clib_cargo import target_dir
 
 ROOT = Path(__file__).resolve().parent.parent
 # The C libraries, and the languages that use them.
-C_TESTS = ("tests/c", "tests/gohttp", "tests/languages")
+C_TESTS = ("tests/c", "tests/gohttp", "tests/languages", "tests/embed_c")
 # What `oxbridge serve` is for: applications, their interfaces, workers.
 SERVE_TESTS = ("tests/apps", "tests/protocols", "tests/asyncio_fidelity", "tests/serve")
 # The bound of one suite, in seconds: what hangs is cut while the run can still say what it was.
@@ -98,7 +98,8 @@ def suites() -> list[Suite]:
     locked = ["--locked"] if os.environ.get("CI") else []
     # The extension module links against an interpreter's symbols: its tests are the Python tests.
     # What embeds Python is a suite of its own.
-    apart = ["--exclude", "oxbridge-python", "--exclude", "oxbridge-embed"]
+    embeds = ("oxbridge-embed", "oxbridge-embed-capi")
+    apart = [part for package in ("oxbridge-python", *embeds) for part in ("--exclude", package)]
     rust = ["cargo", "test", "--workspace", *apart, "--no-fail-fast"]
     handles = ["--package", "oxbridge-handles"]
     stubtest = [python, "-m", "mypy.stubtest", "--mypy-config-file", "pyproject.toml", "--concise"]
@@ -130,7 +131,8 @@ def suites() -> list[Suite]:
         Suite(
             "embed",
             [
-                *("cargo", "test", "--package", "oxbridge-embed", "--no-fail-fast", *locked),
+                *("cargo", "test", "--no-fail-fast", *locked),
+                *(part for package in embeds for part in ("--package", package)),
                 *("--", "--show-output"),
             ],
             needs="libpython",
