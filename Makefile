@@ -42,7 +42,8 @@ help: ## list the verbs
 	@echo 'Settings: HOST=127.0.0.1 PORT=5000 (run), PYTHON=python3 (the interpreter .venv is made with),'
 	@echo '          INSTALL=no (test: install no Debian package, even as root), SUITES="rust python" (test: only these),'
 	@echo '          PREFIX=/usr/local DESTDIR= (install: where to, and a root to put before it),'
-	@echo '          PROFILE=release (libs, install: cargo builds the C libraries so).'
+	@echo '          PROFILE=release (libs, install: cargo builds the C libraries so),'
+	@echo '          LIBRARIES="oxbridge gohttp" (libs, install: build only these).'
 
 run: $(BIN)/.built ## serve examples/hello.py on http://127.0.0.1:5000
 	@echo 'Oxbridge answers on http://$(HOST):$(PORT) (Ctrl-C stops it). Try:'
@@ -51,8 +52,8 @@ run: $(BIN)/.built ## serve examples/hello.py on http://127.0.0.1:5000
 
 build: $(BIN)/.built ## build the Python extension into .venv (release)
 
-libs: preflight ## build liboxbridge and libgohttp for C (target/c/release)
-	@$(PYTHON) tools/clib.py build --profile '$(PROFILE)'
+libs: preflight ## build liboxbridge, libgohttp and liboxbridge_embed for C (target/c/release)
+	@$(PYTHON) tools/clib.py build --profile '$(PROFILE)' $(addprefix --only ,$(LIBRARIES))
 
 install: libs ## install the C libraries: make install PREFIX=/usr/local
 	@$(PYTHON) tools/clib.py install --profile '$(PROFILE)' --prefix '$(PREFIX)' --destdir '$(DESTDIR)'

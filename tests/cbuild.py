@@ -104,7 +104,8 @@ def c_prefix() -> Prefix:
     """The C libraries, optimised, laid out once for the whole run."""
     if there := os.environ.get("OXBRIDGE_C_PREFIX"):
         return Prefix(Path(there))
-    return Prefix(clib("build", "--profile", PROFILE))
+    # What embeds Python has a fixture of its own, in tests/embed_c.
+    return Prefix(clib("build", "--profile", PROFILE, "--only", "oxbridge", "--only", "gohttp"))
 
 
 @pytest.fixture

@@ -1,6 +1,6 @@
 """Builds the C libraries, lays them out as they are installed, and installs them.
 
-    python tools/clib.py build [--profile release|quick|dev] [--only oxbridge|gohttp]
+    python tools/clib.py build [--profile release|quick|dev] [--only NAME]...
     python tools/clib.py build --sanitize address|thread
     python tools/clib.py install [--prefix /usr/local] [--destdir ""] [--profile ...]
 
@@ -8,6 +8,10 @@
 (below CARGO_TARGET_DIR, if that is set). With --sanitize it is one for tests, in
 target/c/SANITIZER: headers, instrumented static archives, and what to link them with. `install`
 copies what `build` left and compiles nothing, so that it can run as another user.
+
+The names are oxbridge, gohttp and oxbridge_embed. The last one is linked with the libpython of
+PYO3_PYTHON, or of the interpreter that runs this. Without --only, it is left out where there is
+none.
 """
 
 from __future__ import annotations
@@ -23,6 +27,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+import clib_python
 import reference
 from clib_cargo import ROOT, Built, Library, build, libraries, target_dir, version
 from clib_notices import notices
@@ -33,6 +38,16 @@ PACKAGING = ROOT / "packaging"
 def staged(profile: str, sanitize: str | None = None) -> Path:
     """Where `build` lays its tree out."""
     return target_dir() / "c" / (sanitize or profile)
+
+
+def all_names() -> list[str]:
+    """Name the libraries that can be built here, and say which one cannot."""
+    names = list(libraries())
+    if clib_python.embeddable() is None:
+        names.remove("oxbridge_embed")
+        python = clib_python.executable()
+        print(f"liboxbridge_embed is left out: {python} has no shared libpython", file=sys.stderr)
+    return names
 
 
 def stage(names: list[str], profile: str, sanitize: str | None) -> Path:
@@ -54,7 +69,7 @@ def stage(names: list[str], profile: str, sanitize: str | None) -> Path:
             tree.copy(f"share/doc/oxbridge/{name}", ROOT / name)
         packages = [library.package for library in libraries().values()]
         tree.text("share/doc/oxbridge/LICENSES-THIRD-PARTY", notices(packages))
-        if set(names) == set(libraries()):
+        if {"oxbridge", "gohttp"} <= set(names):
             tree.prune()
     return prefix
 
@@ -77,9 +92,11 @@ def _lay_out(tree: _Tree, library: Library, built: Built) -> None:
     """Put all that belongs to one library into the tree."""
     for header in library.headers:
         tree.copy(f"include/{header}", ROOT / "include" / header)
-    archive = f"lib/lib{library.name}.a"
-    tree.copy(archive, built.static)
     needs = " ".join(built.needs)
+    files = []
+    if built.static is not None:
+        files = [f"lib{library.name}.a"]
+        tree.copy(f"lib/{files[0]}", built.static)
     if built.shared is None:
         tree.text(f"lib/lib{library.name}.needs", f"{needs}\n")
         return
@@ -99,13 +116,19 @@ def _lay_out(tree: _Tree, library: Library, built: Built) -> None:
         "LIBS_PRIVATE": needs,
         "LIBS_PRIVATE_CMAKE": ";".join(built.needs),
     }
+    if library.is_python and (python := clib_python.embeddable()):
+        values |= {
+            "PYTHON_VERSION": python.version,
+            "PYTHON_LIBDIR": str(python.place),
+            "PYTHON_LIBS": " ".join(python.links),
+        }
     pkgconfig = f"{library.name}.pc"
     tree.fill(f"lib/pkgconfig/{pkgconfig}", PACKAGING / "pkgconfig" / f"{pkgconfig}.in", values)
     if library.name == "oxbridge":
         for config in ("OxbridgeConfig.cmake", "OxbridgeConfigVersion.cmake"):
             tree.fill(f"lib/cmake/Oxbridge/{config}", PACKAGING / "cmake" / f"{config}.in", values)
 
-    for name in (library.file, Path(archive).name):
+    for name in (library.file, *files):
         print(f"{name:24} {(tree.root / 'lib' / name).stat().st_size / 1e6:6.2f} MB")
 
 
@@ -185,13 +208,18 @@ def main() -> None:
     installing = verbs.add_parser("install", help="copy what `build` laid out")
     for verb in (building, installing):
         verb.add_argument("--profile", choices=("release", "quick", "dev"), default="release")
-    building.add_argument("--only", choices=sorted(libraries()), help="this library alone")
+    building.add_argument(
+        "--only", choices=sorted(libraries()), action="append", help="this library; may be repeated"
+    )
     building.add_argument("--sanitize", choices=("address", "thread"))
     installing.add_argument("--prefix", type=Path, default=Path("/usr/local"))
     installing.add_argument("--destdir", default="", help="a root to install into, for packagers")
     asked = parser.parse_args()
     if asked.verb == "build":
-        names = [asked.only] if asked.only else list(libraries())
+        names = asked.only or all_names()
+        if asked.sanitize:
+            # An instrumented library is an archive, which what embeds Python is none.
+            names = [name for name in names if not libraries()[name].is_python]
         # Checks want debug assertions, and need not be quick at run time.
         profile = "dev" if asked.sanitize else asked.profile
         print(stage(names, profile, asked.sanitize))

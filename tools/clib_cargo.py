@@ -16,6 +16,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
+import clib_python
 import programs
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -38,6 +39,9 @@ class Library:
     file: str
     headers: tuple[str, ...]
     symbols: re.Pattern[str]
+    # Linked with libpython, and a shared object only: a static one would bring the choice of a
+    # libpython, and Python's extension modules look for its symbols in a shared one.
+    is_python: bool = False
 
 
 @dataclass(frozen=True)
@@ -45,7 +49,7 @@ class Built:
     """What cargo and the linker made of one library. `needs` is what a static link adds."""
 
     shared: Path | None
-    static: Path
+    static: Path | None
     needs: tuple[str, ...]
 
 
@@ -55,19 +59,20 @@ def version() -> str:
     return str(manifest["workspace"]["package"]["version"])
 
 
-def abi() -> int:
-    """Number of the binary interface of liboxbridge, as its header states it."""
-    header = (ROOT / "include" / "oxbridge.h").read_text(encoding="utf-8")
-    stated = re.search(r"^#define OXB_ABI (\d+)$", header, re.MULTILINE)
+def abi(header: str = "oxbridge.h") -> int:
+    """Number of a library's binary interface, as its header states it."""
+    text = (ROOT / "include" / header).read_text(encoding="utf-8")
+    stated = re.search(r"^#define OX[BE]_ABI (\d+)$", text, re.MULTILINE)
     if stated is None:
-        sys.exit("include/oxbridge.h does not define OXB_ABI")
+        sys.exit(f"include/{header} does not define the number of its binary interface")
     return int(stated[1])
 
 
 def libraries() -> dict[str, Library]:
-    """Describe the two libraries."""
+    """Describe the libraries."""
     _, minor, patch = version().split("-")[0].split(".")
     soname = f"liboxbridge.so.{abi()}"
+    embed = f"liboxbridge_embed.so.{abi('oxbridge_embed.h')}"
     gohttp = "Call_HandleFunc HandleFunc ListenAndServe ResponseWriter_Write"
     gohttp += " ResponseWriter_WriteHeader Shutdown"
     return {
@@ -90,6 +95,16 @@ def libraries() -> dict[str, Library]:
             headers=("libgohttp.h",),
             symbols=re.compile(gohttp.replace(" ", "|")),
         ),
+        "oxbridge_embed": Library(
+            name="oxbridge_embed",
+            package="oxbridge-embed-capi",
+            crate="oxbridge_embed_capi",
+            soname=embed,
+            file=f"{embed}.{minor}.{patch}",
+            headers=("oxbridge_embed.h",),
+            symbols=re.compile(r"oxe_\w+"),
+            is_python=True,
+        ),
     }
 
 
@@ -111,7 +126,8 @@ def build(library: Library, profile: str, sanitize: str | None) -> Built:
         # -Z flags are the nightly toolchain's.
         command += ["+nightly"]
     command += ["rustc", "--package", library.package, "--profile", profile]
-    command += ["--crate-type", "staticlib" if sanitize else "cdylib,staticlib"]
+    kinds = "cdylib" if library.is_python else "cdylib,staticlib"
+    command += ["--crate-type", "staticlib" if sanitize else kinds]
     if os.environ.get("CI"):
         command += ["--locked"]
     if sanitize:
@@ -119,15 +135,28 @@ def build(library: Library, profile: str, sanitize: str | None) -> Built:
     if sanitize == "thread":
         # ThreadSanitizer has to see the standard library's synchronisation too.
         command += ["-Zbuild-std"]
-    command += ["--", "--print", f"native-static-libs={needs}"]
+    command += ["--"]
+    if not library.is_python:
+        command += ["--print", f"native-static-libs={needs}"]
     if not sanitize:
         # nodelete: the library's threads would go on in code that dlclose has unmapped.
         for option in (f"-soname,{library.soname}", "-z,nodelete"):
             command += ["-C", f"link-arg=-Wl,{option}"]
-        command += ["-C", "strip=symbols"]
-    _run(command, {"CARGO_TARGET_DIR": str(target), **(_sanitizing(sanitize) if sanitize else {})})
+        # Valgrind's reports want names, and debuggers more than a library needs to carry.
+        command += ["-C", f"strip={'debuginfo' if profile == 'dev' else 'symbols'}"]
+    settings = {"CARGO_TARGET_DIR": str(target), **(_sanitizing(sanitize) if sanitize else {})}
+    if library.is_python:
+        python = clib_python.embeddable()
+        if python is None:
+            sys.exit(f"{library.name}: {clib_python.executable()} has no shared libpython")
+        settings["PYO3_PYTHON"] = python.executable
+        if not python.is_known:
+            command += ["-C", f"link-arg=-Wl,-rpath,{python.place}"]
+    _run(command, settings)
 
     shared, archive = out / f"lib{library.crate}.so", out / f"lib{library.crate}.a"
+    if library.is_python:
+        return Built(shared, None, ())
     asked = needs.read_text(encoding="utf-8").split()
     others = [flag for flag in asked if flag not in ADDED_BY_DRIVERS]
     if sanitize:

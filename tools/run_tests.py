@@ -30,7 +30,7 @@ from clib_cargo import target_dir
 
 ROOT = Path(__file__).resolve().parent.parent
 # The C libraries, and the languages that use them.
-C_TESTS = ("tests/c", "tests/gohttp", "tests/languages")
+C_TESTS = ("tests/c", "tests/gohttp", "tests/languages", "tests/embed_c")
 # What `oxbridge serve` is for: applications, their interfaces, workers.
 SERVE_TESTS = ("tests/apps", "tests/protocols", "tests/asyncio_fidelity", "tests/serve")
 # What is served inside a Rust program, too.
@@ -147,11 +147,13 @@ def suites() -> list[Suite]:
     locked = ["--locked"] if os.environ.get("CI") else []
     # The extension module links against an interpreter's symbols: its tests are the Python tests.
     # What embeds Python is a suite of its own.
-    apart = ["--exclude", "oxbridge-python", "--exclude", "oxbridge-embed"]
+    embeds = ("oxbridge-embed", "oxbridge-embed-capi")
+    apart = [part for package in ("oxbridge-python", *embeds) for part in ("--exclude", package)]
     rust = ["cargo", "test", "--workspace", *apart, "--no-fail-fast"]
     rust += locked
     rust_tests = Build("the tests", (*rust, "--no-run"))
-    embed = ["cargo", "test", "--package", "oxbridge-embed", "--no-fail-fast", *locked]
+    embed = ["cargo", "test", "--no-fail-fast", *locked]
+    embed += [part for package in embeds for part in ("--package", package)]
     embed_tests = Build("the tests of embedding", (*embed, "--no-run"))
     loom = ["cargo", "test", "--package", "oxbridge-handles", "--test", "loom", *locked]
     loom_settings = {
@@ -161,7 +163,8 @@ def suites() -> list[Suite]:
         "CARGO_PROFILE_DEV_DEBUG": "0",
     }
     miri = ["cargo", "+nightly", "miri", "test", "--package", "oxbridge-handles", *locked]
-    libraries = Build("the C libraries", (*CLIB, "--profile", "quick"))
+    only = ("--only", "oxbridge", "--only", "gohttp")
+    libraries = Build("the C libraries", (*CLIB, "--profile", "quick", *only))
     miri_settings = {"MIRIFLAGS": "-Zmiri-strict-provenance"}
     stubtest = [python, "-m", "mypy.stubtest", "--mypy-config-file", "pyproject.toml", "--concise"]
     return [

@@ -66,6 +66,7 @@ def installed(tmp_path_factory: pytest.TempPathFactory, c_prefix: Prefix) -> Pre
     place = tmp_path_factory.mktemp("install")
     # c_prefix has built what make looks after; an override of it has nothing to do with this tree.
     make = ["make", "install", f"PROFILE={PROFILE}", f"PREFIX={place}/at/first"]
+    make.append("LIBRARIES=oxbridge gohttp")
     subprocess.run(make, cwd=ROOT, check=True, timeout=BUILD_BOUND)
     shutil.move(place / "at" / "first", place / "moved")
     return Prefix(place / "moved")

@@ -1,0 +1,3 @@
+module oxbridge.example/embed
+
+go 1.24
