@@ -194,9 +194,7 @@ def suites() -> list[Suite]:
         # --show-output: a test that cannot run says so on its output, and passes.
         Suite("rust", [*rust, "--", "--show-output"], builds=[rust_tests]),
         # Python inside Rust programs. The profile and the features are those of the suite before.
-        Suite(
-            "embed", [*embed, "--", "--show-output"], builds=[embed_tests], needs="libpython"
-        ),
+        Suite("embed", [*embed, "--", "--show-output"], builds=[embed_tests], needs="libpython"),
         # The applications again, inside an axum program: what is the server's own is left out.
         Suite(
             "embed-apps",
