@@ -104,21 +104,24 @@ impl Interpreter {
     /// [`InterpreterError`]: an environment that is none or is another version's, settings other than those
     /// of the interpreter that runs, one that has finished.
     pub fn start(self) -> Result<(), InterpreterError> {
+        // Whoever holds the lock may need Python.
+        outside(|| self.start_outside())
+    }
+
+    fn start_outside(&self) -> Result<(), InterpreterError> {
         let mut state = lock(&STATE);
-        let running = match &*state {
+        match &*state {
             State::Finished => return Err(InterpreterError::Finished),
-            State::Running(running) => running.agrees_with(&self)?,
+            State::Running(running) => running.agrees_with(self)?,
             State::Idle => {
                 let running = if config::is_initialized() {
-                    Running::join(&self)?
+                    Running::join(self)?
                 } else {
-                    Running::start(&self)?
+                    Running::start(self)?
                 };
                 *state = State::Running(running);
-                &()
             }
-        };
-        let () = running;
+        }
         drop(state);
         Python::attach(|py| add_paths(py, &self.paths))
             .map_err(|e| InterpreterError::Initialize(e.to_string()))
@@ -179,7 +182,7 @@ impl Running {
     }
 
     /// Whether a start with these settings would have made the same interpreter.
-    fn agrees_with(&self, settings: &Interpreter) -> Result<&(), InterpreterError> {
+    fn agrees_with(&self, settings: &Interpreter) -> Result<(), InterpreterError> {
         if self.process != std::process::id() {
             return Err(InterpreterError::Forked);
         }
@@ -214,7 +217,7 @@ impl Running {
         if settings.is_isolated && !self.settings.is_isolated {
             return differs("isolated", "true".to_owned(), "false".to_owned());
         }
-        Ok(&())
+        Ok(())
     }
 }
 
