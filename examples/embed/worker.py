@@ -5,7 +5,7 @@ import time
 count = 0
 
 
-def go_init():
+def go_init() -> dict[str, list[str]]:
     return {
         "/": ["GET"],
         "/ping": ["GET", "HEAD"],
@@ -13,7 +13,14 @@ def go_init():
     }
 
 
-def go_request(method, path, params, query, headers, body):
+def go_request(
+    method: str,
+    path: str,
+    params: dict[str, list[str]],
+    query: dict[str, list[str]],
+    headers: dict[str, list[str]],
+    body: str,
+) -> tuple[int, str, dict[str, list[str]]]:
     global count
     count += 1
     if "X-Sleep" in headers:

@@ -31,6 +31,7 @@ EXAMPLES = ROOT / "examples"
 TESTED_IN = {
     "capi": "tests/languages/test_languages.py",
     "deploy": "tests/examples/test_examples.py",
+    "embed": "crates/embed/tests/example.rs",
     "serve": "tests/examples/test_serve.py",
     "gohttp": "tests/gohttp/test_gohttp_examples.py",
     "the_answer": "tests/examples/test_the_answer.py",

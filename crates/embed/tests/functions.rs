@@ -2,17 +2,21 @@
 
 mod workers;
 
-use std::path::Path;
-
 use http::{HeaderMap, HeaderName, HeaderValue, Method};
 use oxbridge_embed::{Body, Error, ErrorKind, Python, Request, Values};
 use workers::{ask, body, module, post};
 
 #[test]
 fn the_original_worker_runs_unchanged() {
-    let examples = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../examples/embed");
-    let python = Python::builder()
-        .path(examples)
+    // As it has always been written: no annotations, a global count, a sleep that a header asks for.
+    let source = "import time\ncount = 0\n\
+        def go_init():\n    return {'/': ['GET'], '/ping': ['GET', 'HEAD'], '/hello/:target': ['GET', 'POST']}\n\
+        def go_request(method, path, params, query, headers, body):\n\
+        \x20   global count\n\
+        \x20   count += 1\n\
+        \x20   if 'X-Sleep' in headers: time.sleep(float(headers['X-Sleep'][0]))\n\
+        \x20   return 200, 'request #%d' % count, {'X-Test': ['1']}\n";
+    let python = module("worker", source)
         .init("worker", "go_init")
         .request("worker", "go_request")
         .start()
