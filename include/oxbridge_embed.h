@@ -29,7 +29,8 @@
  * (`oxe_call`), as its end comes by itself: a stale, doubled or forged one is OXE_ERR_STALE.
  *
  * Python functions run on threads of the library; callbacks on another one, outside Python. The library
- * has no signal handlers and changes none, Python's modules included. A function of its own is called
+ * has no signal handlers and changes none, Python's modules included. So a program ignores SIGPIPE
+ * itself: Python functions that write to a closed socket would end it. A function of its own is called
  * when the process exits (atexit), for what Python does at its end, and takes little over five seconds
  * at most: `oxe_finish` does that at a better moment. It must not be unloaded (dlclose does nothing).
  *
@@ -216,7 +217,8 @@ typedef struct oxe_response oxe_response;
  *
  * It is called on a thread of the library, which is not in Python: always the same one for one `oxe_python`, one
  * call after the other, in the order of the answers. It may wait, and may call every function of the library;
- * other callbacks wait meanwhile. It must not unwind: no C++ exception and no longjmp out of it.
+ * other callbacks wait meanwhile. It must not unwind: no C++ exception and no longjmp out of it. While the process
+ * exits it may be called, too, unless `oxe_python_free` came first.
  */
 typedef void (*oxe_answer)(struct oxe_response *response, struct oxe_error *error, void *user_data);
 
@@ -607,7 +609,8 @@ oxe_status oxe_python_stop(struct oxe_python *python,
  *
  * Ownership: `python` is taken. In a process that was forked from the one that has started it, nothing is
  * freed: the memory goes with the process.
- * Threads: any thread; nobody may use it meanwhile or afterwards.
+ * Threads: any thread; nobody may begin to use it meanwhile or afterwards. Calls that wait get
+ * `OXE_ERR_STOPPED`.
  * NULL: nothing happens.
  */
 void oxe_python_free(struct oxe_python *python);

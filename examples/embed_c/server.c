@@ -197,13 +197,15 @@ int main(void) {
     oxb_error *error = NULL;
     oxb_bytes url;
     sigset_t stop;
-    int signal;
+    int number;
 
     /* Blocked before any thread starts, so that none of them is interrupted. */
     sigemptyset(&stop);
     sigaddset(&stop, SIGINT);
     sigaddset(&stop, SIGTERM);
     pthread_sigmask(SIG_BLOCK, &stop, NULL);
+    /* What Python functions write to a closed socket is an exception of theirs, and no end of this program. */
+    signal(SIGPIPE, SIG_IGN);
 
     started = start_python();
     snprintf(address, sizeof address, "%s:%s", host != NULL ? host : "127.0.0.1",
@@ -223,7 +225,7 @@ int main(void) {
     (void)oxb_server_url(server, &url);
     fprintf(stderr, "Serving on %.*s\n", (int)url.len, (const char *)url.data);
 
-    sigwait(&stop, &signal);
+    sigwait(&stop, &number);
     /* Python answers what the server still owes, then the server has ended, then Python may. */
     (void)oxb_server_stop(server, STOP_GRACE_MS);
     oxe_python_free(started);

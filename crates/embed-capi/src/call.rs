@@ -37,9 +37,10 @@ pub unsafe extern "C" fn oxe_python_call(
         // SAFETY: NULL, or a request of this library, and the caller gives it up.
         let request = unsafe { take(request) }.ok_or_else(|| Fail::arg("request is NULL"))?;
         wanted(out).map_err(|_| Fail::arg("out is NULL"))?;
-        // SAFETY: NULL, or one that is not freed meanwhile.
-        let python = unsafe { get(python) }?;
-        let response = python.python.request_blocking(request.0)?;
+        // A clone: it may be freed while this waits.
+        // SAFETY: NULL, or one that is not freed before this has it.
+        let function = unsafe { get(python) }?.python.clone();
+        let response = function.request_blocking(request.0)?;
         // SAFETY: not NULL, so the caller's to be written.
         Ok(unsafe { put(out, Box::into_raw(oxe_response::new(response))) }?)
     };

@@ -25,7 +25,8 @@ use crate::status::oxe_status::{self, *};
 ///
 /// It is called on a thread of the library, which is not in Python: always the same one for one `oxe_python`, one
 /// call after the other, in the order of the answers. It may wait, and may call every function of the library;
-/// other callbacks wait meanwhile. It must not unwind: no C++ exception and no longjmp out of it.
+/// other callbacks wait meanwhile. It must not unwind: no C++ exception and no longjmp out of it. While the process
+/// exits it may be called, too, unless `oxe_python_free` came first.
 pub type oxe_answer = Option<
     extern "C" fn(response: *mut oxe_response, error: *mut oxe_error, user_data: *mut c_void),
 >;

@@ -159,7 +159,8 @@ pub unsafe extern "C" fn oxe_python_stop(python: *mut oxe_python, grace_ms: u64)
 ///
 /// Ownership: `python` is taken. In a process that was forked from the one that has started it, nothing is
 /// freed: the memory goes with the process.
-/// Threads: any thread; nobody may use it meanwhile or afterwards.
+/// Threads: any thread; nobody may begin to use it meanwhile or afterwards. Calls that wait get
+/// `OXE_ERR_STOPPED`.
 /// NULL: nothing happens.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn oxe_python_free(python: *mut oxe_python) {

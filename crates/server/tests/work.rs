@@ -134,6 +134,29 @@ fn wake_ups_of_work_come_at_the_latest_with_the_next_turn() {
     woken.try_recv().unwrap();
 }
 
+#[test]
+fn what_the_last_run_wakes_is_woken() {
+    struct Tell(mpsc::Sender<()>);
+    impl Wake for Tell {
+        fn wake(self: Arc<Self>) {
+            self.0.send(()).unwrap();
+        }
+    }
+    let server = Arc::new(serve(Server::builder()));
+    let (send, woken) = mpsc::channel();
+    let waker = Waker::from(Arc::new(Tell(send)));
+    let stopped = Arc::downgrade(&server);
+    let work = server.work(move || {
+        if let Some(server) = stopped.upgrade() {
+            server.begin_stop(Duration::ZERO);
+        }
+        oxbridge::wake(waker.clone());
+    });
+    work.post();
+    woken.recv_timeout(PATIENCE).unwrap();
+    assert!(server.wait_until(Some(Instant::now() + PATIENCE)));
+}
+
 fn serve(builder: Builder) -> Server {
     builder.start().unwrap()
 }

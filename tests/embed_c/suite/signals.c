@@ -43,4 +43,23 @@ static void stay_as_they_are(void) {
     oxe_python_free(python);
 }
 
-CASES(signals, {"signals: handlers stay as they are", stay_as_they_are});
+static void a_broken_pipe_is_an_exception(void) {
+    oxe_python *python;
+    struct outcome outcome;
+    struct sigaction before;
+    struct sigaction ignored;
+
+    memset(&ignored, 0, sizeof ignored);
+    ignored.sa_handler = SIG_IGN;
+    sigemptyset(&ignored.sa_mask);
+    sigaction(SIGPIPE, &ignored, &before);
+    python = start_function("breaks_a_pipe");
+    outcome = call_path(python, "/");
+    CHECK_TEXT(oxe_error_exception(outcome.error), "BrokenPipeError");
+    settle(outcome);
+    oxe_python_free(python);
+    sigaction(SIGPIPE, &before, NULL);
+}
+
+CASES(signals, {"signals: handlers stay as they are", stay_as_they_are},
+      {"signals: a broken pipe is an exception", a_broken_pipe_is_an_exception});

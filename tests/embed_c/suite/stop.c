@@ -1,5 +1,7 @@
 #include "calls.h"
 
+#include <stdio.h>
+
 static void calls_after_it(void) {
     oxe_python *python = start_function("back");
     struct outcome outcome;
@@ -50,6 +52,44 @@ static void freeing_ends_calls(void) {
     }
 }
 
+/* The function stops, or frees, what runs it. */
+static void from_inside(const char *path, const char *keeps) {
+    oxe_python *python = start_function("calls_back");
+    oxe_request *request;
+    struct outcome outcome;
+    char address[32];
+
+    snprintf(address, sizeof address, "%llu", (unsigned long long)(uintptr_t)python);
+    request = request_for(path, oxe_str(address));
+    CHECK_OK(oxe_request_header(request, oxe_str("X-Keeps"), oxe_str(keeps)));
+    outcome = call(python, request);
+    /* It ends with what it does, and its answer comes too late. */
+    CHECK_STATUS(outcome.status, OXE_ERR_STOPPED);
+    settle(outcome);
+    if (strcmp(path, "/free") == 0) {
+        oxe_python *another = start_function("waits_for_freed");
+
+        outcome = call_path(another, "/");
+        CHECK_BYTES(body_of(outcome), "True");
+        settle(outcome);
+        oxe_python_free(another);
+    } else {
+        oxe_python_free(python);
+    }
+}
+
+static void from_inside_python(void) {
+    from_inside("/stop", "0");
+    from_inside("/stop", "1");
+}
+
+static void freeing_from_inside_python(void) {
+    from_inside("/free", "0");
+    from_inside("/free", "1");
+}
+
 CASES(stop, {"stop: calls after it", calls_after_it},
       {"stop: what runs may finish in time", what_runs_may_finish},
-      {"stop: freeing ends calls, and waits for callbacks", freeing_ends_calls});
+      {"stop: freeing ends calls, and waits for callbacks", freeing_ends_calls},
+      {"stop: by the function itself", from_inside_python},
+      {"stop: freeing by the function itself", freeing_from_inside_python});

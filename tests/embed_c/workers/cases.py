@@ -1,6 +1,8 @@
 """What the C programs of the suite call."""
 
 import asyncio
+import ctypes
+import os
 import sys
 import threading
 
@@ -9,6 +11,7 @@ from oxbridge import embed
 HEADERS = {"X-Shared": ["one", "two"], "Content-Type": ["text/plain"]}
 GATE = threading.Event()
 LOCAL = threading.local()
+FREED = threading.Event()
 left = threading.Event()
 
 
@@ -98,6 +101,32 @@ async def later(method, path, params, query, headers, body):
 def counts(method, path, params, query, headers, body):
     LOCAL.count = getattr(LOCAL, "count", 0) + 1
     return 200, str(LOCAL.count), {}
+
+
+def breaks_a_pipe(method, path, params, query, headers, body):
+    reader, writer = os.pipe()
+    os.close(reader)
+    try:
+        os.write(writer, b"x")
+    finally:
+        os.close(writer)
+
+
+def calls_back(method, path, params, query, headers, body):
+    """Stop or free what has called this: by a function that gives Python up, or keeps it."""
+    library = (ctypes.PyDLL if headers["X-Keeps"] == ["1"] else ctypes.CDLL)(None)
+    python = ctypes.c_void_p(int(body))
+    if path == "/stop":
+        return 200, str(library.oxe_python_stop(python, ctypes.c_uint64(0))), {}
+    library.oxe_python_free(python)
+    FREED.set()
+    return 200, "", {}
+
+
+def waits_for_freed(method, path, params, query, headers, body):
+    freed = FREED.wait(20)
+    FREED.clear()
+    return 200, str(freed), {}
 
 
 not_callable = "a text"

@@ -2,6 +2,7 @@
 
 use std::sync::PoisonError;
 use std::sync::atomic::Ordering::SeqCst;
+use std::task::Waker;
 use std::thread::JoinHandle;
 use std::time::Instant;
 
@@ -48,6 +49,9 @@ impl Crew {
             worker.give(Order::Leave);
         }
         drop(roster);
+        // No turn comes any more that would deliver what the last jobs have woken.
+        let done = std::mem::take(&mut lock(&self.deck).done);
+        done.into_iter().for_each(Waker::wake);
         self.watch.notify_all();
         self.left.notify_all();
         self.reactor.shared().stopped();
