@@ -205,8 +205,8 @@ def suites() -> list[Suite]:
             needs="libpython",
             settings={"OXBRIDGE_TEST_SERVER": "axum"},
         ),
-        # The interfaces, with the server on the newest interpreter that is there. After what embeds Python,
-        # or PyO3 would be compiled for the one, for the other, and for the one again.
+        # The interfaces, with the server on the newest interpreter that is there. After what embeds
+        # Python, or PyO3 would be compiled for the one, for the other, and for the one again.
         Suite("newest", [python, "tools/run_on_newest.py", *NEWEST_TESTS]),
         # The handles that C programs hold: every interleaving of small cases, and every access.
         Suite("loom", loom, settings=loom_settings, timed=False),
