@@ -127,7 +127,8 @@ fn a_sleeper_holds_nobody_up() {
 
 #[test]
 fn a_call_that_takes_too_long_is_an_error_and_is_counted() {
-    let timeout = Duration::from_millis(60);
+    // Long enough for the call to begin, however many tests share the interpreter.
+    let timeout = Duration::from_millis(1500);
     let python = module(
         "too_long",
         "import threading\nfrom oxbridge import embed\ngo = threading.Event()\n\
@@ -150,7 +151,8 @@ fn a_call_that_takes_too_long_is_an_error_and_is_counted() {
 
 #[test]
 fn time_counts_while_a_call_waits_too() {
-    let timeout = Duration::from_millis(60);
+    // Long enough for the call to begin, however many tests share the interpreter.
+    let timeout = Duration::from_millis(1500);
     let python = gated("waits_too_long")
         .threads(1)
         .timeout(timeout)
