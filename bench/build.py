@@ -35,18 +35,29 @@ class Program:
 @functools.cache
 def native() -> Path:
     """The Rust handlers, built in release mode. OXBRIDGE_NATIVE names a program already built."""
-    if built := os.environ.get("OXBRIDGE_NATIVE"):
+    return _example("oxbridge", "native", "OXBRIDGE_NATIVE")
+
+
+@functools.cache
+def embed() -> Path:
+    """The example of Python inside an axum program. OXBRIDGE_EMBED names one already built."""
+    return _example("oxbridge-embed", "embed", "OXBRIDGE_EMBED")
+
+
+def _example(package: str, name: str, setting: str) -> Path:
+    """Build an example in release mode, unless a setting names a program."""
+    if built := os.environ.get(setting):
         return Path(built)
-    command = ["cargo", "build", "--release", "-p", "oxbridge", "--example", "native"]
+    command = ["cargo", "build", "--release", "-p", package, "--example", name]
     command += ["--message-format", "json-render-diagnostics"]
     command += ["--locked"] if os.environ.get("CI") else []
     done = _build(command)
     # Cargo itself says where it put the program: its target directory has many settings.
     for line in done.splitlines():
         message = json.loads(line)
-        if message.get("executable") and message["target"]["name"] == "native":
+        if message.get("executable") and message["target"]["name"] == name:
             return Path(message["executable"])
-    raise CannotBuild("cargo names no program for the example `native`")
+    raise CannotBuild(f"cargo names no program for the example `{name}`")
 
 
 @functools.cache

@@ -67,13 +67,23 @@ class Wrk:
     def version(self) -> str:
         return says([self.path, "-v"], r"wrk (?:debian/)?(\S+)")
 
-    def run(self, url: str, *, connections: int, seconds: int, sends: int = 0) -> Load:
+    def run(
+        self,
+        url: str,
+        *,
+        connections: int,
+        seconds: int,
+        sends: int = 0,
+        threads: int = 1,
+        header: str | None = None,
+    ) -> Load:
         """Load the URL for some seconds. Call it pinned to the load generator's core.
 
         It asks with GET, or with POST where a body of `sends` bytes, see `posted`, is to be sent.
         """
-        command = [self.path, "-t1", f"-c{connections}", f"-d{seconds}s", "-s", str(FIGURES), url]
-        return _run([*command, "--", str(sends)], seconds)
+        command = [self.path, f"-t{threads}", f"-c{connections}", f"-d{seconds}s"]
+        command += ["-H", header] if header else []
+        return _run([*command, "-s", str(FIGURES), url, "--", str(sends)], seconds)
 
 
 def echoes(address: tuple[str, int], path: str, *, connections: int, seconds: int) -> Load:

@@ -5,7 +5,7 @@
     python bench/run.py --list                   the rows
     python bench/run.py --python                 WSGI, ASGI and RSGI beside their peers
     python bench/run.py stall|leak|stream|idle   one promise put to the test; see `--help` of each
-    python bench/run.py share|rolling|slow-download|vanish
+    python bench/run.py share|rolling|slow-download|vanish|embed
 
 The method, and how to read the figures, is in bench/README.md.
 """
@@ -27,7 +27,9 @@ from bounds import judge
 from load import LoadError, Wrk
 
 # Each is a program of its own, check_NAME.py, with _ for -.
-CHECKS = ("stall", "leak", "stream", "idle", "share", "rolling", "slow-download", "vanish")
+CHECKS = ("stall", "leak", "stream", "idle", "share", "rolling", "slow-download", "vanish") + (
+    "embed",
+)
 
 
 def main(arguments: list[str]) -> int:
