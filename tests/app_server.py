@@ -14,11 +14,8 @@ tests, and `OXBRIDGE_TEST_PYTHONPATH` where that finds it: `tools/run_on_newest.
 from __future__ import annotations
 
 import contextlib
-import functools
-import json
 import os
 import socket
-import subprocess
 import sys
 from collections.abc import Iterator, Mapping
 from pathlib import Path
@@ -26,7 +23,8 @@ from typing import Protocol
 
 import pytest
 
-from serving import ROOT, Served
+from cargo_example import cargo_example
+from serving import Served
 
 PEER = os.environ.get("OXBRIDGE_TEST_SERVER", "oxbridge")
 """The server under test by name: `oxbridge`, unless a peer stands in."""
@@ -121,26 +119,9 @@ def _in_axum(
     for option in options[::2]:
         if option not in ("--root-path", "--lifespan"):
             pytest.skip(f"{option} is the business of the program around the application")
-    command = [_axum_program(), target, "--interface", interface, "--port", "0", *options]
+    command = [cargo_example("app_host"), target, "--interface", interface, "--port", "0", *options]
     # The packages of this interpreter are the application's.
     return Served(command, cwd=cwd, env={**(env or {}), "VIRTUAL_ENV": sys.prefix})
-
-
-@functools.cache
-def _axum_program() -> str:
-    """Build it."""
-    command = ["cargo", "build", "--package", "oxbridge-embed", "--example", "app_host"]
-    built = subprocess.run(
-        [*command, "--message-format", "json"],
-        cwd=ROOT,
-        env={"PYO3_PYTHON": sys.executable, **os.environ},
-        stdout=subprocess.PIPE,
-        check=True,
-        text=True,
-    )
-    made = (json.loads(line).get("executable") for line in built.stdout.splitlines())
-    programs = [str(program) for program in made if program]
-    return programs[-1]
 
 
 def _end(target: str, served: Served) -> None:

@@ -35,6 +35,8 @@ C_TESTS = ("tests/c", "tests/gohttp", "tests/languages", "tests/embed_c")
 SERVE_TESTS = ("tests/apps", "tests/protocols", "tests/asyncio_fidelity", "tests/serve")
 # What is served inside a Rust program, too.
 EMBEDDED_APPS = ("flask", "django", "starlette", "fastapi")
+# Sites that are examples of that.
+EMBEDDED_SITES = "tests/examples/test_embed_sites.py"
 # As tests/cbuild.py asks for the C libraries.
 CLIB = (sys.executable, str(ROOT / "tools" / "clib.py"), "build")
 # What depends on the interpreter that serves: tasks, awaitables, the loop.
@@ -145,6 +147,7 @@ def suites() -> list[Suite]:
     """List every suite, quickest answer first; those that have to be built come last."""
     python = sys.executable
     locked = ["--locked"] if os.environ.get("CI") else []
+    elsewhere = (*SERVE_TESTS, *C_TESTS, EMBEDDED_SITES)
     # The extension module links against an interpreter's symbols: its tests are the Python tests.
     # What embeds Python is a suite of its own.
     embeds = ("oxbridge-embed", "oxbridge-embed-capi")
@@ -187,7 +190,7 @@ def suites() -> list[Suite]:
         # All the others, but for the C libraries', which come last: they build the most.
         Suite(
             "python",
-            [python, "-m", "pytest", *(f"--ignore={place}" for place in SERVE_TESTS + C_TESTS)],
+            [python, "-m", "pytest", *(f"--ignore={place}" for place in elsewhere)],
             # The benchmark has rows in C.
             builds=[libraries],
         ),
@@ -205,6 +208,8 @@ def suites() -> list[Suite]:
             needs="libpython",
             settings={"OXBRIDGE_TEST_SERVER": "axum"},
         ),
+        # Programs as their READMEs have them, which `embed` has built.
+        Suite("embed-sites", [python, "-m", "pytest", EMBEDDED_SITES], needs="libpython"),
         # The interfaces, with the server on the newest interpreter that is there. After what embeds
         # Python, or PyO3 would be compiled for the one, for the other, and for the one again.
         Suite("newest", [python, "tools/run_on_newest.py", *NEWEST_TESTS]),

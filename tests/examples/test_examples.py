@@ -35,6 +35,10 @@ TESTED_IN = {
     "serve": "tests/examples/test_serve.py",
     "gohttp": "tests/gohttp/test_gohttp_examples.py",
     "the_answer": "tests/examples/test_the_answer.py",
+    "embed_c": "tests/embed_c/test_embed_examples.py",
+    "embed_go": "tests/embed_c/test_embed_examples.py",
+    "embed_django": "tests/examples/test_embed_sites.py",
+    "embed_fastapi": "tests/examples/test_embed_sites.py",
 }
 
 
