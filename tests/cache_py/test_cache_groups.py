@@ -158,7 +158,8 @@ def test_a_stale_value_is_given_while_one_load_replaces_it(instance: cache.Insta
 def test_many_at_once(instance: cache.Instance) -> None:
     getter = Getter()
     group = instance.group("words", getter)
-    assert group.get_many(["ab", b"cd", "missing"]) == {"ab": b"ba", b"cd": b"dc"}
+    keys: list[str | bytes] = ["ab", b"cd", "missing"]
+    assert group.get_many(keys) == {"ab": b"ba", b"cd": b"dc"}
     assert group.warm(["ab", "ef", "missing"], at_once=2) == 2
     assert group.peek("ef") == b"fe"
     assert group.get_many(iter(())) == {}

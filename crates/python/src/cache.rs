@@ -2,6 +2,7 @@
 //! values become objects, and whoever waits does so as Python has it.
 
 mod awaits;
+mod changes;
 mod codec;
 mod delivery;
 mod errors;

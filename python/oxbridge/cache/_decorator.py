@@ -42,6 +42,7 @@ class Settings(NamedTuple):
 class Cached(abc.ABC, Generic[P, R]):
     """A function whose results are kept; what `cached` makes. Called as the function is."""
 
+    __name__: str
     __wrapped__: Callable[P, R]
     _key: Callable[[tuple[Any, ...], dict[str, Any]], str | bytes]
 

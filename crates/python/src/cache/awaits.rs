@@ -36,6 +36,9 @@ impl Wakeups {
     }
 }
 
+/// What coroutines on one event loop wait with: its wake-ups, and its `create_future`.
+pub(crate) type LoopParts = (Py<Wakeups>, Py<PyAny>);
+
 /// What a future's output becomes.
 type Finish<T> = Box<dyn Fn(Python<'_>, T) -> PyResult<Py<PyAny>> + Send + Sync>;
 
@@ -58,7 +61,7 @@ pub(crate) fn awaitable<T: 'static>(
     py: Python<'_>,
     future: impl Future<Output = T> + Send + 'static,
     finish: impl Fn(Python<'_>, T) -> PyResult<Py<PyAny>> + Send + Sync + 'static,
-    waiting: impl FnOnce() -> PyResult<(Py<Wakeups>, Py<PyAny>)>,
+    waiting: impl FnOnce() -> PyResult<LoopParts>,
 ) -> PyResult<Py<PyAny>> {
     let awaited = Awaited {
         future: Mutex::new(Box::pin(future)),

@@ -1,19 +1,17 @@
 //! `Group`: keys, and where their values come from.
 
-use std::future::Future;
 use std::sync::Arc;
 use std::time::Duration;
 
-use oxbridge_cache::{Error, Kind, Loading, Lookup};
+use oxbridge_cache::{Loading, Lookup};
 use pyo3::exceptions::{PyRuntimeError, PyValueError};
 use pyo3::gc::{PyTraverseError, PyVisit};
 use pyo3::intern;
 use pyo3::prelude::*;
 use pyo3::types::PyDict;
 
-use super::awaits::{self, Wakeups};
+use super::awaits::{self, LoopParts, Wakeups};
 use super::codec;
-use super::errors::exception;
 use super::getter::Source;
 use super::home::{Inside, Waiter};
 use super::key::{key_of, keys_of};
@@ -24,8 +22,8 @@ use crate::options::seconds;
 /// A group of an instance: see the crate's.
 #[pyclass(frozen, generic, weakref, module = "oxbridge.cache")]
 pub(crate) struct Group {
-    values: Objects,
-    has_peers: bool,
+    pub(super) values: Objects,
+    pub(super) has_peers: bool,
 }
 
 impl Group {
@@ -68,6 +66,9 @@ impl Group {
         let py = key.py();
         let bytes = key_of(key)?;
         self.values.source.home.check()?;
+        let asked = [bytes];
+        let is_here = self.values.source.is_async && self.values.group.peek(bytes).is_some();
+        let waiting = self.waiting_for(py, &asked, is_here)?;
         match self.values.group.look_up(bytes) {
             Lookup::Done(outcome) => awaits::done(py, self.values.decode(py, bytes, outcome)),
             Lookup::Loading(loading) => {
@@ -76,7 +77,7 @@ impl Group {
                     py,
                     loading.wait(),
                     move |py, outcome| values.decode(py, &owned, outcome),
-                    || self.waiting(py, &[bytes]),
+                    waiting,
                 )
             }
         }
@@ -119,6 +120,7 @@ impl Group {
             (self.values.group.clone(), self.values.clone(), keys.clone());
         let objects: Vec<Py<PyAny>> = objects.into_iter().map(Bound::unbind).collect();
         let asked: Vec<&[u8]> = keys.iter().map(Vec::as_slice).collect();
+        let waiting = self.waiting_for(py, &asked, false)?;
         awaits::awaitable(
             py,
             async move { group.get_many(&wanted).await },
@@ -132,7 +134,7 @@ impl Group {
                         .unbind())
                 }
             },
-            || self.waiting(py, &asked),
+            waiting,
         )
     }
 
@@ -228,11 +230,12 @@ impl Group {
         self.values.source.home.check()?;
         let (group, wanted) = (self.values.group.clone(), keys.clone());
         let asked: Vec<&[u8]> = keys.iter().map(Vec::as_slice).collect();
+        let waiting = self.waiting_for(py, &asked, false)?;
         awaits::awaitable(
             py,
             async move { group.warm(wanted, at_once).await },
             |py, count| Ok(count.into_pyobject(py)?.into_any().unbind()),
-            || self.waiting(py, &asked),
+            waiting,
         )
     }
 
@@ -294,9 +297,6 @@ impl Group {
     }
 }
 
-/// A change of the cluster, which goes on whoever waits for it.
-type Change = tokio::task::JoinHandle<Result<(), Error>>;
-
 impl Group {
     #[cold]
     fn wait_for(&self, py: Python<'_>, key: &[u8], loading: Loading) -> PyResult<Py<PyAny>> {
@@ -322,8 +322,24 @@ impl Group {
         )))
     }
 
+    /// What a coroutine waits with, if it has to. A coroutine getter must know the loop that asks before
+    /// a load begins; for the others, and where no load will begin, there is time to look.
+    fn waiting_for<'a>(
+        &'a self,
+        py: Python<'a>,
+        keys: &'a [&'a [u8]],
+        is_here: bool,
+    ) -> PyResult<impl FnOnce() -> PyResult<LoopParts> + 'a> {
+        let ahead = if self.values.source.is_async && !is_here {
+            Some(self.waiting(py, keys)?)
+        } else {
+            None
+        };
+        Ok(move || ahead.map_or_else(|| self.waiting(py, keys), Ok))
+    }
+
     /// The running loop's wake-ups and its `create_future`.
-    fn waiting(&self, py: Python<'_>, keys: &[&[u8]]) -> PyResult<(Py<Wakeups>, Py<PyAny>)> {
+    pub(super) fn waiting(&self, py: Python<'_>, keys: &[&[u8]]) -> PyResult<LoopParts> {
         // A coroutine getter that asks for the key that it loads would wait for ever, as would a plain one.
         drop(Waiter::new(self.name(), keys.iter())?);
         let loading = self
@@ -345,67 +361,6 @@ impl Group {
         }
         Ok((wakeups, create_future))
     }
-
-    fn begin_set(
-        &self,
-        key: &Bound<'_, PyAny>,
-        value: &Bound<'_, PyAny>,
-        ttl: Option<f64>,
-    ) -> PyResult<Option<Change>> {
-        let key = key_of(key)?;
-        self.values.source.home.check()?;
-        let whose = format!("the value for the group {:?}", self.values.source.name);
-        let mut value = self.values.source.codec.encode(value, &whose)?;
-        if let Some(ttl) = time_to_live("ttl", ttl)? {
-            value = value.with_ttl(ttl);
-        }
-        if !self.has_peers {
-            self.values.group.set_local(key, value);
-            return Ok(None);
-        }
-        let (group, key) = (self.values.group.clone(), key.to_vec());
-        Ok(Some(self.run(async move { group.set(&key, value).await })))
-    }
-
-    fn begin_delete(&self, keys: Vec<Vec<u8>>) -> PyResult<Option<Change>> {
-        self.values.source.home.check()?;
-        if !self.has_peers {
-            for key in &keys {
-                self.values.group.delete_local(key);
-            }
-            return Ok(None);
-        }
-        let group = self.values.group.clone();
-        Ok(Some(
-            self.run(async move { group.delete_many(&keys).await }),
-        ))
-    }
-
-    fn run(&self, change: impl Future<Output = Result<(), Error>> + Send + 'static) -> Change {
-        self.values.source.home.handle().spawn(change)
-    }
-
-    fn finish(&self, py: Python<'_>, change: Change) -> PyResult<()> {
-        let outcome = waits::wait(py, change)?;
-        ended(py, outcome)
-    }
-
-    fn finish_later(&self, py: Python<'_>, change: Change) -> PyResult<Py<PyAny>> {
-        awaits::awaitable(
-            py,
-            change,
-            |py, outcome| ended(py, outcome).map(|()| py.None()),
-            || self.waiting(py, &[]),
-        )
-    }
-}
-
-fn ended(
-    py: Python<'_>,
-    outcome: Result<Result<(), Error>, tokio::task::JoinError>,
-) -> PyResult<()> {
-    let outcome = outcome.unwrap_or_else(|_| Err(Kind::Closed.into()));
-    outcome.map_err(|error| exception(py, &error))
 }
 
 /// A time that something is good for.
