@@ -222,6 +222,20 @@ def test_a_getter_that_asks_for_its_own_key_is_told(instance: cache.Instance) ->
         coroutine.get("k")
 
 
+def test_a_cache_stands_before_another_one_of_the_same_name(instance: cache.Instance) -> None:
+    with cache.Instance() as behind:
+        far = behind.group("g", lambda key: key.encode())
+        near = instance.group("g", lambda key: far.get(key))  # noqa: PLW0108
+        assert near.get("k") == b"k"
+        afar = behind.group("a", lambda key: key.encode())
+
+        async def load(key: str) -> bytes:
+            return await afar.aget(key)
+
+        anear = instance.group("a", load)
+        assert anear.get("k") == b"k"
+
+
 def test_where_coroutine_getters_run(instance: cache.Instance) -> None:
     loops: dict[str, asyncio.AbstractEventLoop] = {}
 

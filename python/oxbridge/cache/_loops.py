@@ -22,8 +22,8 @@ class Delivery(Protocol):
         """Give what the getter raised."""
 
 
-# The group and the key that this task loads.
-_loading: ContextVar[tuple[str, str | bytes] | None] = ContextVar("_loading", default=None)
+# The instance's loops, the group and the key that this task loads.
+_loading: ContextVar[tuple[Loops, str, str | bytes] | None] = ContextVar("_loading", default=None)
 # How the loops of this process are woken; each is there as long as its loop.
 _wakeups: weakref.WeakKeyDictionary[asyncio.AbstractEventLoop, CacheWakeups] = (
     weakref.WeakKeyDictionary()
@@ -50,8 +50,9 @@ class Loops:
             wakeups = _wakeups[loop] = CacheWakeups()
             loop.add_reader(wakeups.fileno(), wakeups.wake)
         loading = _loading.get()
-        same = loading[1] if loading is not None and loading[0] == group else None
-        return wakeups, loop.create_future, same
+        if loading is not None and loading[0] is self and loading[1] == group:
+            return wakeups, loop.create_future, loading[2]
+        return wakeups, loop.create_future, None
 
     def launch(
         self,
@@ -63,7 +64,7 @@ class Loops:
         """Have a loop run a coroutine getter. Called on any thread."""
 
         async def load() -> None:
-            _loading.set((group, key))
+            _loading.set((self, group, key))
             try:
                 value = await getter(key)
             except asyncio.CancelledError as error:

@@ -50,7 +50,11 @@ impl Group {
         self.values.source.home.check()?;
         // A getter that may not wait must not have begun a load either.
         let _waiter = if Inside::is() && self.values.group.peek(key).is_none() {
-            Some(Waiter::new(self.name(), std::iter::once(key))?)
+            Some(Waiter::new(
+                &self.values.source.home,
+                self.name(),
+                std::iter::once(key),
+            )?)
         } else {
             None
         };
@@ -104,7 +108,7 @@ impl Group {
         self.values.source.home.check()?;
         self.refuse_loop(py)?;
         let outcomes = {
-            let _waiter = Waiter::new(self.name(), keys.iter())?;
+            let _waiter = Waiter::new(&self.values.source.home, self.name(), keys.iter())?;
             waits::wait(py, self.values.group.get_many(&keys))?
         };
         self.values.dictionary(py, &keys, objects.iter(), outcomes)
@@ -218,7 +222,7 @@ impl Group {
         let keys = keys_of(keys)?.0;
         self.values.source.home.check()?;
         self.refuse_loop(py)?;
-        let _waiter = Waiter::new(self.name(), keys.iter())?;
+        let _waiter = Waiter::new(&self.values.source.home, self.name(), keys.iter())?;
         waits::wait(py, self.values.group.warm(&keys, at_once))
     }
 
@@ -341,7 +345,11 @@ impl Group {
     /// The running loop's wake-ups and its `create_future`.
     pub(super) fn waiting(&self, py: Python<'_>, keys: &[&[u8]]) -> PyResult<LoopParts> {
         // A coroutine getter that asks for the key that it loads would wait for ever, as would a plain one.
-        drop(Waiter::new(self.name(), keys.iter())?);
+        drop(Waiter::new(
+            &self.values.source.home,
+            self.name(),
+            keys.iter(),
+        )?);
         let loading = self
             .values
             .source

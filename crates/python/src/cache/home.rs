@@ -161,12 +161,13 @@ impl Drop for Inside {
 pub(crate) struct Waiter(Option<Arc<Home>>);
 
 impl Waiter {
-    /// Says that this thread is going to wait for keys of a group.
+    /// Says that this thread is going to wait for keys of a group of the instance at `home`.
     ///
     /// # Errors
     /// `RuntimeError` for a getter that asks for the key it loads, `RecursionError` where it would take the
     /// last thread that could load anything: both would wait for ever.
     pub(crate) fn new(
+        home: &Arc<Home>,
         group: &str,
         mut keys: impl Iterator<Item = impl AsRef<[u8]>>,
     ) -> PyResult<Waiter> {
@@ -174,7 +175,11 @@ impl Waiter {
             let Some(load) = load else {
                 return Ok(Waiter(None));
             };
-            if load.group == group && keys.any(|key| key.as_ref() == load.key) {
+            // Another instance may have a group of this name, behind which this one stands.
+            if Arc::ptr_eq(&load.home, home)
+                && load.group == group
+                && keys.any(|key| key.as_ref() == load.key)
+            {
                 return Err(own_key(group, &load.key));
             }
             let home = load.home.clone();
