@@ -10,7 +10,7 @@ from typing import Any, Literal
 
 from oxbridge import cache
 
-Dialect = Literal["golang", "mailgun", "groupcache-go"]
+Dialect = Literal["golang", "mailgun", "groupcache-go", "oxbridge"]
 EVERY_BYTE = bytes(range(256))
 
 
@@ -21,6 +21,11 @@ def load(name: str, key: bytes) -> bytes:
     if key.startswith(b"broken"):
         raise RuntimeError("the getter is broken")
     return name.encode() + b":" + key + b":" + EVERY_BYTE
+
+
+def secret_of(dialect: Dialect) -> bytes | None:
+    """What the nodes of a cluster know each other by, where the dialect has that."""
+    return b"of the tests" if dialect == "oxbridge" else None
 
 
 class Node:
@@ -75,7 +80,7 @@ def python_node(dialect: Dialect) -> Node:
 
 def main(dialect: Dialect) -> None:
     """Be a node."""
-    instance = cache.Instance(peers=cache.Peers(dialect, timeout=20))
+    instance = cache.Instance(peers=cache.Peers(dialect, timeout=20, secret=secret_of(dialect)))
     address = instance.serve()
     loads = 0
 

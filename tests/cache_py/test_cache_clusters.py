@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from cache_node import Dialect, Node, load, python_node
+from cache_node import Dialect, Node, load, python_node, secret_of
 
 from oxbridge import cache
 from serving import ROOT
@@ -22,7 +22,8 @@ class Here:
     """A node in this process."""
 
     def __init__(self, dialect: Dialect) -> None:
-        self.instance = cache.Instance(peers=cache.Peers(dialect, timeout=20))
+        peers = cache.Peers(dialect, timeout=20, secret=secret_of(dialect))
+        self.instance = cache.Instance(peers=peers)
         with pytest.raises(RuntimeError, match=r"call serve\(…\) first, or say Peers\(me=…\)"):
             self.instance.set_peers([])
         self.address = self.instance.serve()
@@ -95,7 +96,7 @@ def owners_agree(here: Here, names: dict[str, str]) -> None:
         assert here.group.get(key) is again[key]
 
 
-@pytest.mark.parametrize("dialect", ["golang", "mailgun", "groupcache-go"])
+@pytest.mark.parametrize("dialect", ["golang", "mailgun", "groupcache-go", "oxbridge"])
 def test_processes_in_python(dialect: Dialect, start: Any) -> None:
     here, [one, two] = start(dialect, lambda: python_node(dialect), lambda: python_node(dialect))
     owners_agree(here, {here.address: "here", one.address: "python", two.address: "python"})
@@ -260,6 +261,8 @@ def test_a_node_that_nobody_can_reach_is_told() -> None:
         ({"dialect": "redis"}, 'dialect is "redis"; wanted "golang"'),
         ({"base_path": "/x"}, 'base_path is "/x"; wanted a path with a slash at both ends'),
         ({"replicas": 0}, "replicas is 0"),
+        ({"secret": b"s"}, 'a secret is for the dialect "oxbridge" only'),
+        ({"dialect": "oxbridge", "secret": b""}, "the secret is empty"),
         ({"timeout": 0}, "timeout is 0; wanted seconds"),
     ]
     for settings, message in wrong:

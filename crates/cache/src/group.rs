@@ -78,10 +78,21 @@ impl Group {
         keys: impl IntoIterator<Item = K>,
     ) -> Vec<Result<Value, Error>> {
         // All looks first, so that every load is under way before the first is waited for.
-        let looks: Vec<Look> = keys
-            .into_iter()
-            .map(|key| self.look(key.as_ref(), Reach::Cluster))
-            .collect();
+        let mut looks = Vec::new();
+        let mut begun = Vec::new();
+        for key in keys {
+            let key = key.as_ref();
+            let (look, landing) = self.glance(key);
+            if let (Look::Wait(flight), Some(landing)) = (&look, landing) {
+                begun.push(Begun {
+                    key: Bytes::copy_from_slice(key),
+                    flight: flight.clone(),
+                    landing,
+                });
+            }
+            looks.push(look);
+        }
+        self.0.load_many(begun);
         let mut outcomes = Vec::with_capacity(looks.len());
         for look in looks {
             outcomes.push(match look {
@@ -228,38 +239,57 @@ impl Group {
 
     /// Looks a key up, and sees to it that it is loaded if it is not there.
     fn look(&self, key: &[u8], reach: Reach) -> Look {
+        let (look, landing) = self.glance(key);
+        if let (Look::Wait(flight), Some(landing)) = (&look, landing) {
+            let begun = Begun {
+                key: Bytes::copy_from_slice(key),
+                flight: flight.clone(),
+                landing,
+            };
+            self.0.load(begun, reach);
+        }
+        look
+    }
+
+    /// Looks a key up. With a landing, whoever gets it must see to it that the flight lands.
+    fn glance(&self, key: &[u8]) -> (Look, Option<Landing>) {
         let inner = &self.0;
         inner.counters.gets.add(1);
         let mut shard = inner.shard(key);
-        let found = shard.look(key, inner.stale_for);
-        match found {
+        match shard.look(key, inner.stale_for) {
             Found::Fresh(known, place) => {
                 drop(shard);
                 inner.counters.cache_hits.add(1);
                 inner.counters.hits[place as usize].add(1);
-                Look::Done(match known {
+                let outcome = match known {
                     Known::Value(value) => Ok(value),
                     Known::Absent(what, _) => Err(Error::not_found(what)),
-                })
+                };
+                (Look::Done(outcome), None)
             }
             Found::Stale(value) => {
-                let begun = begin(&mut shard, key);
+                let (flight, landing) = begin(&mut shard, key);
                 drop(shard);
-                if let (flight, Some(landing)) = begun {
-                    inner.load(key, reach, flight, landing);
+                if let Some(landing) = landing {
+                    let key = Bytes::copy_from_slice(key);
+                    let begun = Begun {
+                        key,
+                        flight,
+                        landing,
+                    };
+                    inner.load(begun, Reach::Cluster);
                 }
                 inner.counters.stale_hits.add(1);
-                Look::Done(Ok(value))
+                (Look::Done(Ok(value)), None)
             }
             Found::Nothing => {
                 let (flight, landing) = begin(&mut shard, key);
                 drop(shard);
                 inner.counters.loads.add(1);
-                match landing {
-                    Some(landing) => inner.load(key, reach, flight.clone(), landing),
-                    None => inner.counters.loads_deduped.add(1),
+                if landing.is_none() {
+                    inner.counters.loads_deduped.add(1);
                 }
-                Look::Wait(flight)
+                (Look::Wait(flight), landing)
             }
         }
     }
@@ -269,6 +299,13 @@ impl Group {
 pub(crate) enum PeerLook {
     Done(Result<Value, Error>),
     Wait(Arc<Flight>),
+}
+
+/// A load that somebody must do.
+struct Begun {
+    key: Bytes,
+    flight: Arc<Flight>,
+    landing: Landing,
 }
 
 /// Who may be asked for a value.

@@ -4,6 +4,7 @@ use std::collections::HashMap;
 use std::sync::{Arc, Mutex, PoisonError};
 
 use oxbridge::listen::Bind;
+use oxbridge::tls::TlsAcceptor;
 use oxbridge::{Server, StartError};
 use tokio::runtime::Handle;
 
@@ -131,6 +132,17 @@ impl Instance {
         let mut builder = Server::builder();
         builder.fallback_inline(move |exchange| handler.handle(exchange));
         builder.bind(bind).start()
+    }
+
+    /// As [`serve`](Self::serve), over TLS: `tls` may ask the other nodes for certificates.
+    ///
+    /// # Errors
+    /// As [`serve`](Self::serve).
+    pub fn serve_tls(&self, bind: Bind, tls: TlsAcceptor) -> Result<Server, StartError> {
+        let handler = self.handler();
+        let mut builder = Server::builder();
+        builder.fallback_inline(move |exchange| handler.handle(exchange));
+        builder.tls(tls).bind(bind).start()
     }
 
     pub(crate) fn runtime(&self) -> &Handle {

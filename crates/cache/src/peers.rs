@@ -5,6 +5,7 @@ mod client;
 mod dialect;
 mod handler;
 mod pool;
+mod secret;
 mod wire;
 
 pub use self::dialect::Dialect;

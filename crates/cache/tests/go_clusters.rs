@@ -30,8 +30,8 @@ fn mixed(dialect: Dialect) -> Option<Mixed> {
     let patience = Duration::from_secs(20);
     let mut go = [GoNode::start(dialect), GoNode::start(dialect)];
     let rust = [
-        RustNode::start(dialect, patience),
-        RustNode::start(dialect, patience),
+        RustNode::start(dialect, |peers| peers.timeout(patience)),
+        RustNode::start(dialect, |peers| peers.timeout(patience)),
     ];
     let mut addresses: Vec<String> = go.iter().map(|node| node.address.clone()).collect();
     addresses.extend(rust.iter().map(|node| node.address.clone()));

@@ -14,7 +14,7 @@ const PATIENCE: Duration = Duration::from_secs(20);
 
 /// A node, and another one of which it knows only the address.
 fn with_peer(dialect: Dialect, peer: &str, timeout: Duration) -> RustNode {
-    let node = RustNode::start(dialect, timeout);
+    let node = RustNode::start(dialect, |peers| peers.timeout(timeout));
     let peer = cluster::address(dialect, peer);
     node.cache
         .set_peers([&node.address, &peer])
@@ -105,7 +105,9 @@ async fn nonsense_from_a_peer_is_an_error_and_the_key_is_loaded_here() {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_key_is_loaded_once_however_many_nodes_are_asked_at_once() {
     for dialect in [Dialect::Golang, Dialect::Mailgun, Dialect::GroupcacheGo] {
-        let nodes: Vec<RustNode> = (0..5).map(|_| RustNode::start(dialect, PATIENCE)).collect();
+        let nodes: Vec<RustNode> = (0..5)
+            .map(|_| RustNode::start(dialect, |peers| peers.timeout(PATIENCE)))
+            .collect();
         let addresses: Vec<&String> = nodes.iter().map(|node| &node.address).collect();
         for node in &nodes {
             node.cache.set_peers(&addresses).expect("good addresses");
@@ -184,9 +186,9 @@ async fn addresses_must_be_those_of_the_dialect() {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn strangers_are_told_what_go_tells_them() {
-    let v1 = RustNode::start(Dialect::Golang, PATIENCE);
-    let v2 = RustNode::start(Dialect::Mailgun, PATIENCE);
-    let v3 = RustNode::start(Dialect::GroupcacheGo, PATIENCE);
+    let v1 = RustNode::start(Dialect::Golang, |peers| peers.timeout(PATIENCE));
+    let v2 = RustNode::start(Dialect::Mailgun, |peers| peers.timeout(PATIENCE));
+    let v3 = RustNode::start(Dialect::GroupcacheGo, |peers| peers.timeout(PATIENCE));
     for (node, request, status, body) in [
         (&v1, "GET /_groupcache/none/k", 404, "no such group: none\n"),
         (&v1, "GET /_groupcache/things", 400, "bad request\n"),

@@ -225,8 +225,8 @@ class Instance:
     def serve(self, bind: str = "127.0.0.1:0") -> str:
         """Answer peers on a port, from now on; return this node's address for the lists of peers.
 
-        Whoever reaches the port can read every key and, but for one dialect, change it: the
-        protocols have no credentials. It belongs on a network of its own.
+        Whoever reaches the port can read every key and, but for one dialect, change it, unless
+        there is a secret: Go's protocols have no credentials. It belongs on a network of its own.
 
         Raises:
             OSError: It cannot listen there.

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Literal
 
 
@@ -10,13 +10,14 @@ from typing import Literal
 class Peers:
     """Settings of a cluster; all of them but `me` are the same on every node."""
 
-    dialect: Literal["golang", "mailgun", "groupcache-go"] = "groupcache-go"
+    dialect: Literal["golang", "mailgun", "groupcache-go", "oxbridge"] = "groupcache-go"
     """Whose protocol and ring it uses: golang/groupcache, which knows no set, delete and expiry,
-    mailgun/groupcache (version 2), or groupcache/groupcache-go (version 3), where a set tells every
-    node."""
+    mailgun/groupcache (version 2), groupcache/groupcache-go (version 3), where a set tells every
+    node, or Oxbridge's own, where a set or delete returns when every node has seen it."""
     me: str | None = None
-    """This node's own address, exactly as the lists of the others have it: "http://host:port" in
-    the first two dialects, "host:port" in the third. None: the one that `Instance.serve` gives."""
+    """This node's own address, exactly as the lists of the others have it: "host:port" in
+    groupcache-go's dialect, "http://host:port" in the others. None: the one that `Instance.serve`
+    gives."""
     base_path: str = "/_groupcache/"
     """The path under which every node answers, with a slash at both ends."""
     replicas: int = 50
@@ -26,3 +27,5 @@ class Peers:
     here."""
     max_answer: int = 256 << 20
     """The most bytes that a peer's answer may have."""
+    secret: bytes | None = field(default=None, repr=False)
+    """What the nodes of an Oxbridge cluster know each other by, the same on every node."""

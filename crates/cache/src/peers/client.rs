@@ -1,13 +1,15 @@
 //! What is asked of other nodes.
 
 use std::future::Future;
+use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering::Relaxed};
 use std::time::Duration;
 
 use bytes::Bytes;
-use http::header::CONTENT_TYPE;
-use http::{Method, Request, StatusCode};
+use http::header::{AUTHORIZATION, CONTENT_TYPE};
+use http::{HeaderValue, Method, Request, StatusCode};
 use http_body_util::{BodyExt as _, Full, Limited};
+use hyper_rustls::{HttpsConnector, HttpsConnectorBuilder};
 use hyper_util::client::legacy;
 use hyper_util::client::legacy::connect::HttpConnector;
 use prost::Message as _;
@@ -18,15 +20,19 @@ use crate::value::{Expiry, Value};
 
 use super::dialect::Dialect;
 use super::pool::{Node, Peers};
-use super::wire::{GetResponse, RemoveKeysRequest, SetRequest};
+use super::secret::Secret;
+use super::wire::{GetResponse, Keys, Outcomes, RemoveKeysRequest, SetRequest};
+
+type Connector = HttpsConnector<HttpConnector>;
 
 /// HTTP/1.1 to every node, over connections that are kept.
 #[derive(Debug)]
 pub(super) struct Client {
-    http: legacy::Client<HttpConnector, Full<Bytes>>,
+    http: legacy::Client<Connector, Full<Bytes>>,
     dialect: Dialect,
     timeout: Duration,
     max_answer: usize,
+    secret: Option<HeaderValue>,
     /// Values that peers have given.
     given: AtomicU32,
 }
@@ -44,9 +50,20 @@ pub(super) enum Refusal {
 
 impl Client {
     pub(super) fn new(settings: &Peers, runtime: Handle) -> Client {
-        let mut connector = HttpConnector::new();
-        connector.set_nodelay(true);
-        connector.set_connect_timeout(Some(settings.timeout));
+        let mut tcp = HttpConnector::new();
+        tcp.set_nodelay(true);
+        tcp.set_connect_timeout(Some(settings.timeout));
+        tcp.enforce_http(false);
+        // Without a configuration no address with https is taken, so nothing is believed that is not said.
+        let tls = match &settings.tls {
+            Some(config) => config.as_ref().clone(),
+            None => believe_nobody(),
+        };
+        let connector = HttpsConnectorBuilder::new()
+            .with_tls_config(tls)
+            .https_or_http()
+            .enable_http1()
+            .wrap_connector(tcp);
         let http = legacy::Client::builder(OnRuntime(runtime))
             .pool_idle_timeout(Duration::from_secs(60))
             .pool_timer(hyper_util::rt::TokioTimer::new())
@@ -56,6 +73,11 @@ impl Client {
             dialect: settings.dialect,
             timeout: settings.timeout,
             max_answer: settings.max_answer,
+            secret: settings
+                .secret
+                .as_ref()
+                .filter(|_| settings.dialect == Dialect::Oxbridge)
+                .map(Secret::header),
             given: AtomicU32::new(0),
         }
     }
@@ -73,10 +95,11 @@ impl Client {
         let text = || String::from_utf8_lossy(&body).trim_end().to_owned();
         match (status, self.dialect) {
             (StatusCode::OK, _) => {}
-            (StatusCode::NOT_FOUND, Dialect::Mailgun | Dialect::GroupcacheGo) => {
+            (_, Dialect::Golang) => return Err(unwanted(status, &body)),
+            (StatusCode::NOT_FOUND, _) => {
                 return Err(Refusal::Final(Error::not_found(text())));
             }
-            (StatusCode::SERVICE_UNAVAILABLE, Dialect::Mailgun | Dialect::GroupcacheGo) => {
+            (StatusCode::SERVICE_UNAVAILABLE, _) => {
                 return Err(Refusal::Final(Kind::Remote(text()).into()));
             }
             _ => return Err(unwanted(status, &body)),
@@ -88,6 +111,41 @@ impl Client {
             return Err(Refusal::Answered("its value has expired".to_owned()));
         }
         Ok(Value::new(answer.value.unwrap_or_default()).with_expiry(expires))
+    }
+
+    /// The values of many keys, in one request.
+    pub(super) async fn get_many(
+        &self,
+        node: &Node,
+        group: &str,
+        keys: Vec<Bytes>,
+    ) -> Result<Vec<Result<Value, Error>>, Refusal> {
+        let count = keys.len();
+        let request = Request::post(self.bulk_url(node, group, "get"));
+        let body = Keys { keys }.encode_to_vec().into();
+        let (status, body) = self.send(request, body).await?;
+        if status != StatusCode::OK {
+            return Err(unwanted(status, &body));
+        }
+        let answer = Outcomes::decode(body)
+            .map_err(|e| Refusal::Answered(format!("what it answers is no Outcomes: {e}")))?;
+        if answer.outcomes.len() != count {
+            return Err(Refusal::Answered(format!(
+                "it answers {} of {count} keys",
+                answer.outcomes.len()
+            )));
+        }
+        let outcomes = answer.outcomes.into_iter().map(|outcome| {
+            match (outcome.value, outcome.not_found, outcome.failed) {
+                (Some(value), ..) => {
+                    let expires = outcome.expire.and_then(Expiry::from_unix_nanos);
+                    Ok(Value::new(value).with_expiry(expires))
+                }
+                (None, Some(what), _) => Err(Error::not_found(what)),
+                (None, None, failed) => Err(Kind::Remote(failed.unwrap_or_default()).into()),
+            }
+        });
+        Ok(outcomes.collect())
     }
 
     /// Has the node keep a value.
@@ -115,6 +173,12 @@ impl Client {
         group: &str,
         keys: &[Bytes],
     ) -> Result<(), Refusal> {
+        if self.dialect == Dialect::Oxbridge {
+            let keys = keys.to_vec();
+            let request = Request::post(self.bulk_url(node, group, "delete"));
+            let body = Keys { keys }.encode_to_vec().into();
+            return self.tell(request, body).await;
+        }
         let mut rest: Vec<&Bytes> = keys.iter().collect();
         if self.dialect == Dialect::GroupcacheGo && keys.len() > 1 {
             // JSON carries text only.
@@ -170,6 +234,13 @@ impl Client {
         )
     }
 
+    /// Where the requests of our own dialect for many keys go: not below the group, whose keys may have any
+    /// name.
+    fn bulk_url(&self, node: &Node, group: &str, what: &str) -> String {
+        let group = self.dialect.escape(group.as_bytes());
+        format!("{}{group}?bulk={what}", node.base)
+    }
+
     async fn tell(&self, request: http::request::Builder, body: Bytes) -> Result<(), Refusal> {
         let (status, body) = self.send(request, body).await?;
         if status == StatusCode::OK {
@@ -185,6 +256,15 @@ impl Client {
         request: http::request::Builder,
         body: Bytes,
     ) -> Result<(StatusCode, Bytes), Refusal> {
+        let mut request = request;
+        if let Some(secret) = &self.secret {
+            request = request.header(AUTHORIZATION, secret);
+        }
+        if self.dialect == Dialect::Oxbridge {
+            // Until when we wait: what arrives later must not be done any more.
+            let deadline = Expiry::after(self.timeout).unix_nanos();
+            request = request.header(DEADLINE, deadline);
+        }
         let request = request
             .body(Full::new(body))
             .map_err(|e| Refusal::Answered(format!("the request cannot be written: {e}")))?;
@@ -210,6 +290,16 @@ impl Client {
     }
 }
 
+/// What stands where nobody asked for TLS. The provider is chosen here, since a program may have several.
+fn believe_nobody() -> rustls::ClientConfig {
+    let provider = Arc::new(rustls::crypto::aws_lc_rs::default_provider());
+    rustls::ClientConfig::builder_with_provider(provider)
+        .with_safe_default_protocol_versions()
+        .unwrap_or_else(|_| unreachable!("the provider has the ciphers of its own protocols"))
+        .with_root_certificates(rustls::RootCertStore::empty())
+        .with_no_client_auth()
+}
+
 fn silent(error: legacy::Error) -> Refusal {
     let mut text = error.to_string();
     let mut cause = std::error::Error::source(&error);
@@ -225,6 +315,9 @@ fn unwanted(status: StatusCode, body: &Bytes) -> Refusal {
     let text = String::from_utf8_lossy(&body[..body.len().min(ENOUGH)]);
     Refusal::Answered(format!("{status}: {}", text.trim_end()))
 }
+
+/// Nanoseconds since 1970 after which nobody waits for an answer any more.
+pub(super) const DEADLINE: &str = "oxbridge-deadline";
 
 /// Runs what the client does on the side on the instance's runtime, whoever asks.
 #[derive(Clone, Debug)]

@@ -1,4 +1,4 @@
-//! The three groupcaches of Go, where they differ.
+//! The three groupcaches of Go and our own dialect, where they differ.
 
 use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, percent_encode};
 
@@ -14,6 +14,11 @@ pub enum Dialect {
     Mailgun,
     /// groupcache/groupcache-go (version 3): as version 2; a set tells every node.
     GroupcacheGo,
+    /// Our own, for clusters of Oxbridge nodes only: keys are spread evenly
+    /// ([`RingKind::Rendezvous`]); a set or delete that is acknowledged has been seen by every node; many keys
+    /// travel in one request; nodes know each other by a shared secret ([`Peers::secret`](super::Peers::secret))
+    /// and, over TLS, by certificates.
+    Oxbridge,
 }
 
 impl Dialect {
@@ -22,6 +27,7 @@ impl Dialect {
         match self {
             Dialect::Golang => RingKind::Crc32,
             Dialect::Mailgun | Dialect::GroupcacheGo => RingKind::Fnv1,
+            Dialect::Oxbridge => RingKind::Rendezvous,
         }
     }
 
@@ -41,7 +47,7 @@ impl Dialect {
             // Go's client escapes a space as "+" here, and its server does not take that back. As "%20"
             // it arrives; the "+" itself is escaped, as Go does.
             Dialect::Golang => QUERY,
-            Dialect::Mailgun | Dialect::GroupcacheGo => PATH,
+            Dialect::Mailgun | Dialect::GroupcacheGo | Dialect::Oxbridge => PATH,
         };
         percent_encode(text, keeps).to_string()
     }

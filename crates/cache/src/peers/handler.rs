@@ -1,8 +1,8 @@
 //! What other nodes are answered.
 
 use bytes::{Bytes, BytesMut};
-use http::header::{CONTENT_TYPE, HeaderValue};
-use http::{Method, StatusCode};
+use http::header::{AUTHORIZATION, CONTENT_TYPE, HeaderMap, HeaderValue};
+use http::{Method, StatusCode, Uri};
 use oxbridge::{BodyError, Exchange};
 use percent_encoding::percent_decode;
 use prost::Message as _;
@@ -13,8 +13,9 @@ use crate::instance::Instance;
 use crate::store::Place;
 use crate::value::{Expiry, Value};
 
+use super::client::DEADLINE;
 use super::dialect::Dialect;
-use super::wire::{GetResponse, RemoveKeysRequest, SetRequest};
+use super::wire::{GetResponse, Keys, Outcome, Outcomes, RemoveKeysRequest, SetRequest};
 
 /// Answers other nodes. [`Instance::serve`] gives it a port of its own; a program that has a server
 /// already mounts it there:
@@ -35,8 +36,9 @@ use super::wire::{GetResponse, RemoveKeysRequest, SetRequest};
 /// On a mux, keys such as `..` and `a//b`, which it would take for parts of a path, are answered with a
 /// redirect, as in Go; on a port of its own they are keys like any other.
 ///
-/// Whoever reaches it can read every key, and in two of the dialects change it: the protocols have no
-/// credentials. It belongs on a network of its own.
+/// In the dialects of Go whoever reaches it can read every key, and in two of them change it: the protocols
+/// have no credentials, and it belongs on a network of its own. In [`Dialect::Oxbridge`] only those who know
+/// [`Peers::secret`](crate::Peers::secret) are answered.
 #[derive(Clone, Debug)]
 pub struct PeerHandler(Instance);
 
@@ -53,6 +55,8 @@ enum Asked {
     Set(Group),
     Delete(Group, Bytes),
     RemoveKeys(Group),
+    GetMany(Group),
+    DeleteMany(Group),
     Wrong(Reply),
 }
 
@@ -67,7 +71,10 @@ impl PeerHandler {
     /// Answers one request. Never waits: for what has to be loaded, or to arrive, a task does.
     pub fn handle(&self, mut exchange: Exchange) {
         let request = exchange.request();
-        let asked = self.read(request.method(), request.uri().path().as_bytes());
+        let asked = match self.refuse(request.headers()) {
+            Some(reply) => Asked::Wrong(reply),
+            None => self.read(request.method(), request.uri()),
+        };
         let reply = match asked {
             Asked::Wrong(reply) => reply,
             Asked::Get(group, key) => match group.get_for_peer(&key) {
@@ -86,6 +93,8 @@ impl PeerHandler {
             }
             Asked::Set(group) => return self.with_body(exchange, group, set),
             Asked::RemoveKeys(group) => return self.with_body(exchange, group, remove_keys),
+            Asked::DeleteMany(group) => return self.with_body(exchange, group, delete_many),
+            Asked::GetMany(group) => return self.get_many(exchange, group),
         };
         reply.send(exchange);
     }
@@ -96,33 +105,52 @@ impl PeerHandler {
             .map_or(Dialect::Mailgun, |peers| peers.dialect())
     }
 
-    fn read(&self, method: &Method, path: &[u8]) -> Asked {
-        let dialect = self.dialect();
+    /// Whether a request is not to be answered: it does not come from a node of ours, or it comes so late that
+    /// whoever made it has given it up, and may have told somebody so.
+    fn refuse(&self, headers: &HeaderMap) -> Option<Reply> {
+        let peers = self.0.peers()?;
+        if !peers.is_ours(headers.get(AUTHORIZATION)) {
+            return Some(Reply::error(StatusCode::UNAUTHORIZED, "unauthorized"));
+        }
+        is_late(headers).then(Reply::late)
+    }
+
+    fn read(&self, method: &Method, uri: &Uri) -> Asked {
+        let (dialect, path) = (self.dialect(), uri.path().as_bytes());
         let base = self.0.peers().map_or("/_groupcache/", |p| p.base_path());
         let Some(rest) = path.strip_prefix(base.as_bytes()) else {
             return Asked::Wrong(Reply::error(StatusCode::BAD_REQUEST, "bad request"));
         };
         let rest = decode(rest, dialect);
         let mut parts = rest.splitn(2, |byte| *byte == b'/');
-        let (Some(name), Some(key)) = (parts.next(), parts.next()) else {
+        let (name, key) = (parts.next().unwrap_or_default(), parts.next());
+        let bulk = uri
+            .query()
+            .filter(|_| dialect == Dialect::Oxbridge && method == Method::POST);
+        if key.is_none() && bulk.is_none() {
             return Asked::Wrong(Reply::error(StatusCode::BAD_REQUEST, "bad request"));
-        };
+        }
         let name = String::from_utf8_lossy(name);
         let Some(group) = self.0.get_group(&name) else {
             let what = format!("no such group: {name}");
             return Asked::Wrong(Reply::error(StatusCode::NOT_FOUND, &what));
         };
-        let key = Bytes::copy_from_slice(key);
+        match bulk {
+            Some("bulk=get") => return Asked::GetMany(group),
+            Some("bulk=delete") => return Asked::DeleteMany(group),
+            _ => {}
+        }
+        let key = Bytes::copy_from_slice(key.unwrap_or_default());
         match (dialect, method.as_str()) {
             (Dialect::Golang, _) => Asked::Get(group, key),
             (_, "PUT") => Asked::Set(group),
             (_, "DELETE") => Asked::Delete(group, key),
-            (Dialect::Mailgun, _) | (Dialect::GroupcacheGo, "GET") => Asked::Get(group, key),
+            (Dialect::Mailgun, _) | (_, "GET") => Asked::Get(group, key),
             (Dialect::GroupcacheGo, "POST") if key == "_remove-keys/" => Asked::RemoveKeys(group),
             (Dialect::GroupcacheGo, "POST") => {
                 Asked::Wrong(Reply::error(StatusCode::NOT_FOUND, "not found"))
             }
-            (Dialect::GroupcacheGo, _) => Asked::Wrong(Reply::error(
+            (Dialect::GroupcacheGo | Dialect::Oxbridge, _) => Asked::Wrong(Reply::error(
                 StatusCode::METHOD_NOT_ALLOWED,
                 "method not allowed",
             )),
@@ -132,21 +160,77 @@ impl PeerHandler {
     /// Reads the body, and does with it what `act` says.
     fn with_body(&self, mut exchange: Exchange, group: Group, act: fn(&Group, Bytes) -> Reply) {
         self.0.runtime().spawn(async move {
-            let body = exchange.request().body_mut();
-            let mut all = BytesMut::new();
-            let whole: Result<(), BodyError> = loop {
-                match std::future::poll_fn(|cx| body.poll_chunk(cx)).await {
-                    Some(Ok(chunk)) => all.extend_from_slice(&chunk),
-                    Some(Err(error)) => break Err(error),
-                    None => break Ok(()),
-                }
-            };
-            let reply = match whole {
-                Ok(()) => act(&group, all.freeze()),
+            let reply = match whole(&mut exchange).await {
+                // The body may have taken its time.
+                Ok(_) if is_late(exchange.request().headers()) => Reply::late(),
+                Ok(body) => act(&group, body),
                 Err(error) => Reply::error(StatusCode::BAD_REQUEST, &error.to_string()),
             };
             reply.send(exchange);
         });
+    }
+
+    /// Answers a request for many keys when all of them are there.
+    fn get_many(&self, mut exchange: Exchange, group: Group) {
+        self.0.runtime().spawn(async move {
+            let keys = match whole(&mut exchange).await {
+                Ok(body) => Keys::decode(body).map_err(|e| e.to_string()),
+                Err(error) => Err(error.to_string()),
+            };
+            let reply = match keys {
+                Ok(Keys { keys }) => outcomes(&group, &keys).await,
+                Err(error) => Reply::error(StatusCode::BAD_REQUEST, &error),
+            };
+            reply.send(exchange);
+        });
+    }
+}
+
+/// Whether a request says until when it is waited for, and that is over.
+fn is_late(headers: &HeaderMap) -> bool {
+    let deadline = headers.get(DEADLINE).and_then(|value| value.to_str().ok());
+    let deadline = deadline.and_then(|text| text.parse().ok());
+    deadline
+        .and_then(Expiry::from_unix_nanos)
+        .is_some_and(|deadline| deadline.is_past(Expiry::now()))
+}
+
+/// The whole body of a request; the server bounds it.
+async fn whole(exchange: &mut Exchange) -> Result<Bytes, BodyError> {
+    let body = exchange.request().body_mut();
+    let mut all = BytesMut::new();
+    while let Some(chunk) = std::future::poll_fn(|cx| body.poll_chunk(cx)).await {
+        all.extend_from_slice(&chunk?);
+    }
+    Ok(all.freeze())
+}
+
+async fn outcomes(group: &Group, keys: &[Bytes]) -> Reply {
+    // All are begun before the first is waited for.
+    let looks: Vec<PeerLook> = keys.iter().map(|key| group.get_for_peer(key)).collect();
+    let mut answer = Outcomes::default();
+    for look in looks {
+        let outcome = match look {
+            PeerLook::Done(outcome) => outcome,
+            PeerLook::Wait(flight) => flight.wait().await,
+        };
+        let mut told = Outcome::default();
+        match outcome {
+            Ok(value) => {
+                told.expire = value.expires().map(Expiry::unix_nanos);
+                told.value = Some(value.into_bytes());
+            }
+            Err(error) => match error.kind() {
+                Kind::NotFound(what) => told.not_found = Some(what.clone()),
+                _ => told.failed = Some(error.to_string()),
+            },
+        }
+        answer.outcomes.push(told);
+    }
+    Reply {
+        status: StatusCode::OK,
+        content_type: "application/x-protobuf",
+        body: answer.encode_to_vec().into(),
     }
 }
 
@@ -177,7 +261,7 @@ fn answer(dialect: Dialect, outcome: Result<Value, Error>) -> Reply {
     };
     let expire = match dialect {
         Dialect::Golang => None,
-        Dialect::Mailgun | Dialect::GroupcacheGo => {
+        Dialect::Mailgun | Dialect::GroupcacheGo | Dialect::Oxbridge => {
             Some(value.expires().map_or(0, Expiry::unix_nanos))
         }
     };
@@ -217,6 +301,17 @@ fn remove_keys(group: &Group, body: Bytes) -> Reply {
     Reply::empty()
 }
 
+fn delete_many(group: &Group, body: Bytes) -> Reply {
+    let message = match Keys::decode(body) {
+        Ok(message) => message,
+        Err(error) => return Reply::error(StatusCode::BAD_REQUEST, &error.to_string()),
+    };
+    for key in &message.keys {
+        group.inner().delete_here(key);
+    }
+    Reply::empty()
+}
+
 impl Reply {
     fn empty() -> Reply {
         Reply {
@@ -224,6 +319,10 @@ impl Reply {
             content_type: TEXT,
             body: Bytes::new(),
         }
+    }
+
+    fn late() -> Reply {
+        Reply::error(StatusCode::REQUEST_TIMEOUT, "the request comes too late")
     }
 
     /// As Go's `http.Error` writes it.

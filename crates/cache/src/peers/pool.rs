@@ -12,11 +12,12 @@ use crate::error::{Error, Kind};
 use crate::group::Group;
 use crate::ring::Ring;
 use crate::store::Place;
-use crate::value::Value;
+use crate::value::{Expiry, Value};
 
 use super::breaker::Breaker;
 use super::client::{Client, Refusal};
 use super::dialect::Dialect;
+use super::secret::Secret;
 
 /// How a node takes part in a cluster: see [`Instance::with_peers`](crate::Instance::with_peers).
 #[derive(Clone, Debug)]
@@ -27,6 +28,8 @@ pub struct Peers {
     pub(super) replicas: usize,
     pub(super) timeout: Duration,
     pub(super) max_answer: usize,
+    pub(super) secret: Option<Secret>,
+    pub(super) tls: Option<Arc<rustls::ClientConfig>>,
 }
 
 impl Peers {
@@ -40,7 +43,27 @@ impl Peers {
             replicas: 50,
             timeout: Duration::from_secs(2),
             max_answer: 256 << 20,
+            secret: None,
+            tls: None,
         }
+    }
+
+    /// What every node must say to be answered, in [`Dialect::Oxbridge`]; the dialects of Go have no place for
+    /// it, and their nodes neither say nor ask for it. Over plain HTTP whoever can listen can read it: use
+    /// TLS where others share the network.
+    #[must_use]
+    pub fn secret(mut self, secret: impl AsRef<[u8]>) -> Self {
+        self.secret = Some(Secret::new(secret.as_ref()));
+        self
+    }
+
+    /// How nodes whose address begins with `https://` are spoken to, in [`Dialect::Oxbridge`]: whose
+    /// certificates are believed, and the certificate that we show. The server's side is
+    /// [`Instance::serve_tls`](crate::Instance::serve_tls).
+    #[must_use]
+    pub fn tls(mut self, config: Arc<rustls::ClientConfig>) -> Self {
+        self.tls = Some(config);
+        self
     }
 
     /// The path under which every node answers, with a slash at both ends. Default: `/_groupcache/`.
@@ -161,8 +184,19 @@ impl Pool {
         self.settings.dialect
     }
 
+    pub(crate) fn me(&self) -> &str {
+        &self.settings.me
+    }
+
     pub(crate) fn base_path(&self) -> &str {
         &self.settings.base_path
+    }
+
+    /// Whether a request that says `said` comes from a node of ours.
+    pub(crate) fn is_ours(&self, said: Option<&http::HeaderValue>) -> bool {
+        let asks = self.settings.secret.as_ref();
+        let asks = asks.filter(|_| self.dialect() == Dialect::Oxbridge);
+        asks.is_none_or(|secret| said.is_some_and(|said| secret.is(said)))
     }
 
     pub(crate) fn set<A: AsRef<str>>(
@@ -207,7 +241,10 @@ impl Pool {
 
     /// Where a node answers.
     fn base(&self, address: &str) -> Result<String, PeerError> {
-        let wanted = if self.settings.dialect.has_scheme() {
+        let https = self.settings.dialect == Dialect::Oxbridge && self.settings.tls.is_some();
+        let wanted = if https {
+            "\"https://host:port\" or \"http://host:port\""
+        } else if self.settings.dialect.has_scheme() {
             "\"http://host:port\", as this dialect has it"
         } else {
             "\"host:port\", as this dialect has it"
@@ -221,7 +258,8 @@ impl Pool {
         } else {
             format!("http://{address}")
         };
-        let host = url.strip_prefix("http://").ok_or_else(wrong)?;
+        let secure = url.strip_prefix("https://").filter(|_| https);
+        let host = url.strip_prefix("http://").or(secure).ok_or_else(wrong)?;
         let authority: http::uri::Authority = host.parse().map_err(|_| wrong())?;
         if authority.host().is_empty() || authority.as_str().contains('@') {
             return Err(wrong());
@@ -278,6 +316,61 @@ impl Pool {
         }
     }
 
+    /// Asks owners for many keys at once; `None` for keys that are to be asked for one by one, or not at all.
+    /// In the order of the keys.
+    pub(crate) async fn get_many(&self, group: &str, keys: &[Bytes]) -> Vec<Option<Answer>> {
+        let mut answers: Vec<Option<Answer>> = keys.iter().map(|_| None).collect();
+        if self.dialect() != Dialect::Oxbridge {
+            return answers;
+        }
+        let mut theirs: Vec<(Arc<Node>, Vec<usize>)> = Vec::new();
+        for (place, key) in keys.iter().enumerate() {
+            let Some(node) = self.owner_node(key) else {
+                continue;
+            };
+            match theirs
+                .iter_mut()
+                .find(|(known, _)| Arc::ptr_eq(known, &node))
+            {
+                Some((_, places)) => places.push(place),
+                None => theirs.push((node, vec![place])),
+            }
+        }
+        let asked = theirs.into_iter().filter(|(_, places)| places.len() > 1);
+        let asked = asked.map(async |(node, places)| {
+            let wanted = places.iter().map(|place| keys[*place].clone()).collect();
+            let outcomes = if node.breaker.admits(Instant::now()) {
+                let told = self.client.get_many(&node, group, wanted).await;
+                self.told(&node, told)
+            } else {
+                Err(failure(&node, "it has not answered lately"))
+            };
+            (node, places, outcomes)
+        });
+        for (node, places, outcomes) in join_all(asked).await {
+            match outcomes {
+                Ok(outcomes) => {
+                    for (place, outcome) in places.into_iter().zip(outcomes) {
+                        let now = Expiry::now();
+                        answers[place] = Some(match outcome {
+                            Ok(value) if value.expires().is_some_and(|at| at.is_past(now)) => {
+                                Answer::Failed(failure(&node, "its value has expired"))
+                            }
+                            Ok(value) => Answer::Value(value, self.client.keeps_copy()),
+                            Err(error) => Answer::Refused(error),
+                        });
+                    }
+                }
+                Err(error) => {
+                    for place in places {
+                        answers[place] = Some(Answer::Failed(error.clone()));
+                    }
+                }
+            }
+        }
+        answers
+    }
+
     /// Sets a key where the dialect has it set.
     pub(crate) async fn set_key(
         &self,
@@ -318,6 +411,17 @@ impl Pool {
         if owner.is_some() {
             // Our copy is older now.
             inner.delete_here(key);
+        }
+        if self.dialect() == Dialect::Oxbridge {
+            // And so are those of the others, and what they have asked the owner for and not got yet.
+            let others = self.others().into_iter();
+            let others =
+                others.filter(|node| owner.as_ref().is_none_or(|owner| !Arc::ptr_eq(owner, node)));
+            let keys = std::slice::from_ref(key);
+            let told = join_all(others.map(async |node| {
+                self.told(&node, self.client.delete(&node, group.name(), keys).await)
+            }));
+            return told.await.into_iter().collect();
         }
         Ok(())
     }
@@ -376,11 +480,11 @@ impl Pool {
     }
 
     /// What came of telling a node something, and what that says of the node.
-    fn told(&self, node: &Node, outcome: Result<(), Refusal>) -> Result<(), Error> {
+    fn told<T>(&self, node: &Node, outcome: Result<T, Refusal>) -> Result<T, Error> {
         match outcome {
-            Ok(()) => {
+            Ok(told) => {
                 node.breaker.answered();
-                Ok(())
+                Ok(told)
             }
             Err(Refusal::Final(error)) => {
                 node.breaker.answered();

@@ -1,4 +1,4 @@
-//! The messages of groupcache's protocol (Protocol Buffers, proto2).
+//! The messages of groupcache's protocol (Protocol Buffers, proto2), and those of our own dialect.
 
 /// The value of a key.
 #[derive(Clone, PartialEq, prost::Message)]
@@ -35,4 +35,34 @@ pub(crate) struct RemoveKeysRequest {
     pub(crate) group: String,
     #[serde(default)]
     pub(crate) keys: Vec<String>,
+}
+
+/// Keys that are wanted, or to be forgotten: our own dialect's bulk requests.
+#[derive(Clone, PartialEq, prost::Message)]
+pub(crate) struct Keys {
+    #[prost(bytes = "bytes", repeated, tag = "1")]
+    pub(crate) keys: Vec<bytes::Bytes>,
+}
+
+/// What came of many keys, in the order in which they were asked for.
+#[derive(Clone, PartialEq, prost::Message)]
+pub(crate) struct Outcomes {
+    #[prost(message, repeated, tag = "1")]
+    pub(crate) outcomes: Vec<Outcome>,
+}
+
+/// What came of one key.
+#[derive(Clone, PartialEq, prost::Message)]
+pub(crate) struct Outcome {
+    /// As [`GetResponse`]'s; `None` if there is none.
+    #[prost(bytes = "bytes", optional, tag = "1")]
+    pub(crate) value: Option<bytes::Bytes>,
+    #[prost(int64, optional, tag = "2")]
+    pub(crate) expire: Option<i64>,
+    /// Why there is none: that there is no such thing.
+    #[prost(string, optional, tag = "3")]
+    pub(crate) not_found: Option<String>,
+    /// Why there is none: what the getter said.
+    #[prost(string, optional, tag = "4")]
+    pub(crate) failed: Option<String>,
 }

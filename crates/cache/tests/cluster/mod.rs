@@ -2,7 +2,6 @@
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering::SeqCst};
-use std::time::Duration;
 
 use bytes::Bytes;
 use oxbridge::Server;
@@ -21,7 +20,7 @@ pub(crate) struct RustNode {
 
 impl RustNode {
     /// A node that is alone until it is told who the others are.
-    pub(crate) fn start(dialect: Dialect, timeout: Duration) -> RustNode {
+    pub(crate) fn start(dialect: Dialect, settings: impl Fn(Peers) -> Peers) -> RustNode {
         // The port is known only when the server has it, and the cache must know its address.
         let (send, receive) = std::sync::mpsc::channel::<oxbridge_cache::PeerHandler>();
         let handler = std::sync::OnceLock::new();
@@ -41,8 +40,7 @@ impl RustNode {
         };
         let address = address(dialect, &place.to_string());
 
-        let peers = Peers::new(dialect, &address).timeout(timeout);
-        let cache = Instance::with_peers(peers);
+        let cache = Instance::with_peers(settings(Peers::new(dialect, &address)));
         send.send(cache.handler()).expect("the server waits for it");
         let loads = Arc::new(AtomicUsize::new(0));
         let count = loads.clone();

@@ -103,6 +103,7 @@ fn program(dialect: Dialect) -> PathBuf {
         Dialect::Golang => "golang",
         Dialect::Mailgun => "mailgun",
         Dialect::GroupcacheGo => "groupcachego",
+        Dialect::Oxbridge => panic!("Go does not speak it"),
     };
     let root = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("../../tests/cache/go");
     let out = PathBuf::from(env!("CARGO_TARGET_TMPDIR"))

@@ -36,6 +36,7 @@ struct PeerSettings {
     replicas: usize,
     timeout: f64,
     max_answer: usize,
+    secret: Option<Vec<u8>>,
 }
 
 #[pymethods]
@@ -262,11 +263,21 @@ impl PeerSettings {
             return Err(PyValueError::new_err("replicas is 0; wanted 1 or more"));
         }
         let timeout = time_to_live("timeout", Some(self.timeout))?;
-        Ok(Peers::new(self.dialect()?, me)
+        let peers = Peers::new(self.dialect()?, me)
             .base_path(path)
             .replicas(self.replicas)
             .timeout(timeout.unwrap_or_default())
-            .max_answer(self.max_answer))
+            .max_answer(self.max_answer);
+        match &self.secret {
+            None => Ok(peers),
+            Some(_) if self.dialect()? != Dialect::Oxbridge => Err(PyValueError::new_err(
+                "a secret is for the dialect \"oxbridge\" only: the others have no credentials",
+            )),
+            Some(secret) if secret.is_empty() => Err(PyValueError::new_err(
+                "the secret is empty; wanted bytes that nobody can guess, or None",
+            )),
+            Some(secret) => Ok(peers.secret(secret)),
+        }
     }
 
     fn dialect(&self) -> PyResult<Dialect> {
@@ -274,8 +285,9 @@ impl PeerSettings {
             "golang" => Ok(Dialect::Golang),
             "mailgun" => Ok(Dialect::Mailgun),
             "groupcache-go" => Ok(Dialect::GroupcacheGo),
+            "oxbridge" => Ok(Dialect::Oxbridge),
             other => Err(PyValueError::new_err(format!(
-                "dialect is {other:?}; wanted \"golang\", \"mailgun\" or \"groupcache-go\""
+                "dialect is {other:?}; wanted \"golang\", \"mailgun\", \"groupcache-go\" or \"oxbridge\""
             ))),
         }
     }
@@ -284,7 +296,7 @@ impl PeerSettings {
     fn address(&self, place: &str) -> PyResult<String> {
         Ok(match self.dialect()? {
             Dialect::GroupcacheGo => place.to_owned(),
-            Dialect::Golang | Dialect::Mailgun => format!("http://{place}"),
+            Dialect::Golang | Dialect::Mailgun | Dialect::Oxbridge => format!("http://{place}"),
         })
     }
 }
