@@ -29,7 +29,7 @@ LOCKED := $(if $(CI),--locked)
 # Everything that the extension module is made of. Directories are listed too: their time changes when a file goes.
 EXTENSION_SOURCES := Cargo.toml $(wildcard Cargo.lock) pyproject.toml \
 	$(wildcard crates/*/Cargo.toml crates/*/build.rs) \
-	$(shell find crates/mux/src crates/server/src crates/python/src 2>/dev/null)
+	$(shell find crates/mux/src crates/server/src crates/cache/src crates/python/src 2>/dev/null)
 
 .DEFAULT_GOAL := help
 .PHONY: help run build libs install test lint format bench docs clean preflight

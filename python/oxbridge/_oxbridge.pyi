@@ -1,13 +1,24 @@
 """The server, written in Rust. Use what `oxbridge` exports; the rest is not for programs."""
 
 from asyncio import AbstractEventLoop, Future, Task
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Sequence
+from collections.abc import (
+    AsyncIterator,
+    Awaitable,
+    Callable,
+    Coroutine,
+    Iterable,
+    Iterator,
+    Sequence,
+)
 from datetime import datetime
 from os import PathLike
 from pathlib import Path
-from typing import Any, Literal, final, overload, type_check_only
+from typing import Any, Generic, Literal, TypeVar, final, overload, type_check_only
 
 from typing_extensions import disjoint_base
+
+from oxbridge.cache._peers import Peers
+from oxbridge.cache._stats import Stats
 
 __all__ = [
     "Admin",
@@ -15,16 +26,25 @@ __all__ = [
     "BadBody",
     "BodyTimeout",
     "BodyTooLarge",
+    "CacheClosed",
+    "CacheDelivery",
+    "CacheError",
+    "CacheInstance",
+    "CacheWakeups",
     "ClientGone",
     "Core",
+    "Group",
     "Headers",
     "Metrics",
     "Mux",
+    "NotFound",
     "Part",
     "Parts",
     "PatternError",
+    "PeerError",
     "ProtocolClosed",
     "ProtocolError",
+    "RemoteError",
     "Request",
     "ResponseEnded",
     "ResponseWriter",
@@ -32,9 +52,13 @@ __all__ = [
     "Tls",
     "TlsInfo",
     "Turns",
+    "Unsupported",
     "Values",
     "WsgiApp",
 ]
+
+_K = TypeVar("_K", bound=str | bytes)
+_V = TypeVar("_V")
 
 class PatternError(ValueError):
     """A pattern is malformed or conflicts with another.
@@ -625,3 +649,146 @@ class Admin:
     def state(self, state: str) -> None: ...
     def stop(self, timeout: float) -> bool:
         """Stop, and wait until it has; what is under way after `timeout` seconds is cut."""
+
+class CacheError(Exception):
+    """Something about a cache went wrong."""
+
+class NotFound(CacheError):
+    """There is no such thing. For getters to raise, and what callers get then."""
+
+class RemoteError(CacheError):
+    """The getter of the node that owns the key failed, and says this."""
+
+class PeerError(CacheError):
+    """Another node could not be reached, or did not answer as it should."""
+
+class Unsupported(CacheError):
+    """The peers' dialect has no such operation."""
+
+class CacheClosed(CacheError):
+    """The instance is closed, or belongs to the process that this one was forked from."""
+
+@final
+class Group(Generic[_V]):
+    """Keys, of which each node of the cluster keeps those that it owns, and where their values come
+    from.
+
+    Made by `Instance.group`. Keys are str, which stands for its UTF-8, or bytes. However many ask
+    for a key at once, in plain code and in coroutines, it is loaded once. Methods that begin with
+    "a" are for coroutines on asyncio; what they give can be awaited, gathered and made a task of.
+    Where a method waits, other threads run, and Ctrl-C ends the wait, not the load.
+    """
+
+    @property
+    def name(self) -> str:
+        """The group's name, the same on every node."""
+    def get(self, key: str | bytes, /) -> _V:
+        """The value of a key: from here, from the node that owns it, or from the getter.
+
+        Raises:
+            CacheClosed: The instance is closed, now or while the value was loaded.
+            NotFound: The getter says that there is none.
+            RecursionError: So many getters wait for other keys that none could load this one.
+            RemoteError: The getter of the node that owns the key raised something.
+            RuntimeError: The wait would never end: a getter asks for its own key, or the getter is
+                a coroutine function and this is the thread of an event loop.
+            Exception: What the getter in this process raised.
+        """
+    def aget(self, key: str | bytes, /) -> Coroutine[object, None, _V]:
+        """`get` for coroutines, to be called in one. A caller that is cancelled takes nothing from
+        the others."""
+    def get_many(self, keys: Iterable[_K], /) -> dict[_K, _V]:
+        """The values of those keys that have one, loaded at the same time. Raises as `get`."""
+    def aget_many(self, keys: Iterable[_K], /) -> Coroutine[object, None, dict[_K, _V]]:
+        """`get_many` for coroutines."""
+    def peek(self, key: str | bytes, /) -> _V | None:
+        """The value of a key, if it is here. Loads nothing, never waits, and is not counted."""
+    def set(self, key: str | bytes, value: _V, /, ttl: float | None = None) -> None:
+        """Set the value of a key, for `ttl` seconds or for the group's time, in the whole cluster.
+
+        When it returns, the node that owns the key has it, and what is being loaded does not take
+        its place. Copies on other nodes stay until they expire, except in the dialect of
+        groupcache-go.
+
+        Raises:
+            PeerError: The owner could not be told: nothing is set; or another node could not.
+            TypeError: The value is not what the group's serializer takes.
+            Unsupported: The dialect knows no set, and another node owns the key.
+        """
+    def aset(
+        self, key: str | bytes, value: _V, /, ttl: float | None = None
+    ) -> Coroutine[object, None, None]:
+        """`set` for coroutines. It has begun when this returns, and goes on if the caller is
+        cancelled.
+        """
+    def delete(self, key: str | bytes, /) -> None:
+        """Take a key out of the caches of the whole cluster; one that is not there is no error.
+
+        Raises:
+            PeerError: A node could not be told; the others have been.
+            Unsupported: The dialect knows no delete, and there are other nodes.
+        """
+    def adelete(self, key: str | bytes, /) -> Coroutine[object, None, None]:
+        """`delete` for coroutines. It has begun when this returns."""
+    def delete_many(self, keys: Iterable[str | bytes], /) -> None:
+        """Take many keys out. Raises as `delete`."""
+    def adelete_many(self, keys: Iterable[str | bytes], /) -> Coroutine[object, None, None]:
+        """`delete_many` for coroutines. It has begun when this returns."""
+    def clear(self) -> None:
+        """Forget everything that this node keeps of the group. Other nodes keep theirs."""
+    def warm(self, keys: Iterable[str | bytes], /, at_once: int = 16) -> int:
+        """Load keys that will be wanted, so many at a time; return how many have a value."""
+    def awarm(
+        self, keys: Iterable[str | bytes], /, at_once: int = 16
+    ) -> Coroutine[object, None, int]:
+        """`warm` for coroutines."""
+    def stats(self) -> Stats:
+        """What the group has done in this process; `json.dumps` takes it."""
+    def _find(self, key: str | bytes, default: Any, /, counted: bool = True) -> Any: ...
+    def _keep(self, key: str | bytes, value: Any, weight: int, /) -> None: ...
+    def __class_getitem__(cls, key: Any) -> Any: ...
+
+@final
+class CacheInstance:
+    """What `oxbridge.cache.Instance` is made of."""
+
+    def __new__(cls, threads: int, peers: Peers | None) -> CacheInstance: ...
+    def group(
+        self,
+        name: str,
+        getter: Callable[[Any], Any],
+        is_async: bool,
+        keys: str,
+        serializer: Any,
+        loops: Any,
+        max_bytes: int,
+        ttl: float | None,
+        negative_ttl: float | None,
+        stale_for: float,
+    ) -> Group[Any]: ...
+    def remove_group(self, name: str) -> bool: ...
+    def set_peers(self, addresses: list[str]) -> None: ...
+    def owner(self, key: str | bytes) -> str | None: ...
+    def serve(self, bind: str) -> str: ...
+    def close(self, timeout: float) -> None: ...
+    @property
+    def closed(self) -> bool: ...
+    @property
+    def of_parent(self) -> bool: ...
+
+@final
+class CacheWakeups:
+    """Wakes the coroutines of one event loop that wait for a cache."""
+
+    def __new__(cls) -> CacheWakeups: ...
+    def fileno(self) -> int:
+        """What the loop watches."""
+    def wake(self) -> None:
+        """Wake the coroutines whose waits are over, on the loop's thread."""
+
+@final
+class CacheDelivery:
+    """Takes what came of one load by a coroutine getter."""
+
+    def value(self, value: Any) -> None: ...
+    def error(self, error: BaseException) -> None: ...

@@ -2,8 +2,9 @@
 
 mod builder;
 mod load;
+mod lookup;
 
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use bytes::Bytes;
@@ -16,10 +17,11 @@ use crate::flight::{Flight, Landing};
 use crate::getter::Getter;
 use crate::peers::Pool;
 use crate::stats::{Counters, Stats};
-use crate::store::{Found, Known, Place, Shard};
+use crate::store::{Found, Held, Known, Place, Shard};
 use crate::value::{Expiry, Value};
 
 pub use self::builder::{GroupBuilder, GroupError};
+pub use self::lookup::{Loading, Lookup};
 
 /// A namespace of keys, filled by one getter, of which every node of the cluster keeps the part that it
 /// owns, and copies of what is asked for most. Cloning it is cheap and gives the same group.
@@ -192,7 +194,7 @@ impl Group {
     /// Forgets everything that this node keeps of the group. Other nodes keep theirs.
     pub fn clear(&self) {
         for shard in &self.0.shards {
-            let mut shard = lock(shard);
+            let mut shard = Held::lock(shard);
             shard.clear();
             // What is being loaded was asked for before, and is not kept.
             shard.flights.clear();
@@ -204,7 +206,7 @@ impl Group {
     pub fn stats(&self) -> Stats {
         let mut stats = self.0.counters.snapshot();
         for shard in &self.0.shards {
-            let shard = lock(shard);
+            let shard = Held::lock(shard);
             for (place, sum) in [(Place::Main, &mut stats.main), (Place::Hot, &mut stats.hot)] {
                 let (bytes, items) = shard.size(place);
                 sum.bytes += bytes as u64;
@@ -330,7 +332,7 @@ fn begin(shard: &mut Shard, key: &[u8]) -> (Arc<Flight>, Option<Landing>) {
 }
 
 impl Inner {
-    fn shard(&self, key: &[u8]) -> MutexGuard<'_, Shard> {
+    fn shard(&self, key: &[u8]) -> Held<'_> {
         let count = self.shards.len();
         let place = if count == 1 {
             0
@@ -338,7 +340,7 @@ impl Inner {
             // There are few shards, so the remainder fits.
             (xxhash_rust::xxh3::xxh3_64_with_seed(key, self.seed) % count as u64) as usize
         };
-        lock(&self.shards[place])
+        Held::lock(&self.shards[place])
     }
 
     /// Sets a key here, as its owner or as one who keeps a copy. Overtakes a load under way.
@@ -387,11 +389,6 @@ impl Inner {
 /// A copy of bytes that keeps nothing else alive: a key may be a piece of a large request.
 fn own(bytes: &Bytes) -> Bytes {
     Bytes::copy_from_slice(bytes)
-}
-
-/// A panic cannot leave a shard in between: nothing in there calls code from outside.
-fn lock(shard: &Mutex<Shard>) -> MutexGuard<'_, Shard> {
-    shard.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 impl std::fmt::Debug for Group {

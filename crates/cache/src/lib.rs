@@ -9,6 +9,11 @@
 
 #![deny(missing_docs)]
 
+/// The examples of the guide, as tests.
+#[cfg(doctest)]
+#[doc = include_str!("../../../docs/cache.md")]
+struct Guide;
+
 mod error;
 mod events;
 mod flight;
@@ -25,11 +30,11 @@ mod value;
 pub use error::{Error, Kind};
 pub use events::Event;
 pub use getter::{Getter, GetterFuture};
-pub use group::{Group, GroupBuilder, GroupError};
+pub use group::{Group, GroupBuilder, GroupError, Loading, Lookup};
 pub use instance::Instance;
 pub use membership::{Following, Source};
 pub use peers::{Dialect, PeerError, PeerHandler, Peers};
 pub use ring::{Ring, RingKind};
 pub use stats::{CacheStats, Stats};
 pub use store::Place;
-pub use value::{Expiry, Value};
+pub use value::{Expiry, Form, Value};

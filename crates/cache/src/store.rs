@@ -3,7 +3,8 @@
 mod lru;
 
 use std::collections::HashMap;
-use std::sync::Arc;
+use std::ops::{Deref, DerefMut};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use bytes::Bytes;
@@ -42,6 +43,52 @@ pub(crate) struct Shard {
     /// result is not kept.
     pub(crate) flights: HashMap<Bytes, Arc<Flight>>,
     pub(crate) evictions: [u64; 2],
+    gone: Gone,
+}
+
+/// What has left a shard, to be dropped when the shard is unlocked: that may run code which is not ours,
+/// and which may ask the cache for something.
+#[derive(Debug, Default)]
+struct Gone {
+    entries: Vec<Known>,
+    caches: Vec<Lru>,
+}
+
+/// A shard, locked.
+pub(crate) struct Held<'a> {
+    // Dropped in this order.
+    shard: MutexGuard<'a, Shard>,
+    gone: Gone,
+}
+
+impl<'a> Held<'a> {
+    pub(crate) fn lock(shard: &'a Mutex<Shard>) -> Held<'a> {
+        Held {
+            // A panic cannot leave a shard in between: nothing in there calls code from outside.
+            shard: shard.lock().unwrap_or_else(PoisonError::into_inner),
+            gone: Gone::default(),
+        }
+    }
+}
+
+impl Deref for Held<'_> {
+    type Target = Shard;
+
+    fn deref(&self) -> &Shard {
+        &self.shard
+    }
+}
+
+impl DerefMut for Held<'_> {
+    fn deref_mut(&mut self) -> &mut Shard {
+        &mut self.shard
+    }
+}
+
+impl Drop for Held<'_> {
+    fn drop(&mut self) {
+        self.gone = std::mem::take(&mut self.shard.gone);
+    }
 }
 
 impl Shard {
@@ -52,6 +99,7 @@ impl Shard {
             max_bytes,
             flights: HashMap::new(),
             evictions: [0; 2],
+            gone: Gone::default(),
         }
     }
 
@@ -70,7 +118,8 @@ impl Shard {
                     return Found::Stale(value.clone());
                 }
                 _ => {
-                    cache.remove(key);
+                    let gone = cache.remove(key);
+                    self.gone.entries.extend(gone);
                 }
             }
         }
@@ -80,13 +129,16 @@ impl Shard {
     /// Puts an entry in, and out what no longer fits. Gives what was evicted.
     pub(crate) fn insert(&mut self, place: Place, key: Bytes, known: Known) -> Vec<Bytes> {
         // One place at a time: a key that changes hands leaves no older copy behind.
-        self.cache(place.other()).remove(&key);
+        let elsewhere = self.cache(place.other()).remove(&key);
+        self.gone.entries.extend(elsewhere);
         if cost(&key, &known) > self.max_bytes {
             // It would push everything else out, and then itself.
-            self.cache(place).remove(&key);
+            let old = self.cache(place).remove(&key);
+            self.gone.entries.extend(old.into_iter().chain([known]));
             return Vec::new();
         }
-        self.cache(place).insert(key, known);
+        let old = self.cache(place).insert(key, known);
+        self.gone.entries.extend(old);
         let mut evicted = Vec::new();
         while self.main.bytes() + self.hot.bytes() > self.max_bytes {
             // groupcache's rule: hot copies may take an eighth of what is owned.
@@ -95,9 +147,10 @@ impl Shard {
             } else {
                 Place::Main
             };
-            let Some((key, _)) = self.cache(victim).evict() else {
+            let Some((key, known)) = self.cache(victim).evict() else {
                 break;
             };
+            self.gone.entries.push(known);
             self.evictions[victim as usize] += 1;
             evicted.push(key);
         }
@@ -106,13 +159,23 @@ impl Shard {
 
     /// Takes a key out of both caches; says whether it was there.
     pub(crate) fn remove(&mut self, key: &[u8]) -> bool {
-        let main = self.main.remove(key).is_some();
-        self.hot.remove(key).is_some() || main
+        let found = [self.main.remove(key), self.hot.remove(key)];
+        let was_there = found.iter().any(Option::is_some);
+        self.gone.entries.extend(found.into_iter().flatten());
+        was_there
+    }
+
+    /// Puts `new` where `old` is, if it still is: the same bytes and expiry, in another form.
+    pub(crate) fn exchange(&mut self, key: &[u8], old: &Value, new: Value) {
+        let left = self.main.exchange(key, old, new);
+        let left = self.hot.exchange(key, old, left);
+        self.gone.entries.push(Known::Value(left));
     }
 
     pub(crate) fn clear(&mut self) {
-        self.main.clear();
-        self.hot.clear();
+        for cache in [&mut self.main, &mut self.hot] {
+            self.gone.caches.push(std::mem::take(cache));
+        }
     }
 
     /// Bytes and entries of one cache.

@@ -1,14 +1,29 @@
 //! What a cache holds: bytes, and until when they are good.
 
+use std::any::Any;
+use std::sync::Arc;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use bytes::Bytes;
 
-/// A value, and when it expires. Cloning it copies no bytes.
-#[derive(Clone, Debug, PartialEq, Eq)]
+/// A value, and when it expires. Cloning it copies no bytes. Two values are equal if their bytes and
+/// expiries are.
+#[derive(Clone)]
 pub struct Value {
     bytes: Bytes,
     expires: Option<Expiry>,
+    form: Option<Arc<dyn Form>>,
+}
+
+/// What this process has made of a value's bytes, so that a hit need not make it again: an object of another
+/// language, or what was decoded. It stays in this process; other nodes get the bytes.
+///
+/// It is dropped by whichever thread lets go of it last, with none of the cache's locks held.
+pub trait Form: Any + Send + Sync {
+    /// Bytes that it takes besides the value's own.
+    fn weight(&self) -> usize {
+        0
+    }
 }
 
 impl Value {
@@ -17,6 +32,7 @@ impl Value {
         Value {
             bytes: bytes.into(),
             expires: None,
+            form: None,
         }
     }
 
@@ -34,6 +50,40 @@ impl Value {
         self
     }
 
+    /// The same value, with what this process has made of it.
+    ///
+    /// ```
+    /// use std::sync::Arc;
+    /// use oxbridge_cache::{Form, Value};
+    ///
+    /// struct Number(u64);
+    /// impl Form for Number {}
+    ///
+    /// let value = Value::new("144").with_form(Arc::new(Number(144)));
+    /// assert_eq!(value.form::<Number>().map(|number| number.0), Some(144));
+    /// ```
+    #[must_use]
+    pub fn with_form(mut self, form: Arc<dyn Form>) -> Value {
+        self.form = Some(form);
+        self
+    }
+
+    /// What this process has made of it, if that is an `F`.
+    pub fn form<F: Form>(&self) -> Option<&F> {
+        let form: &dyn Any = self.form.as_deref()?;
+        form.downcast_ref()
+    }
+
+    /// The bytes that it counts for.
+    pub(crate) fn weight(&self) -> usize {
+        self.bytes.len() + self.form.as_ref().map_or(0, |form| form.weight())
+    }
+
+    /// Whether it is the very same value, and not only an equal one.
+    pub(crate) fn is(&self, other: &Value) -> bool {
+        self.bytes.as_ptr() == other.bytes.as_ptr() && self == other
+    }
+
     /// The bytes.
     pub fn bytes(&self) -> &Bytes {
         &self.bytes
@@ -47,6 +97,23 @@ impl Value {
     /// When it expires; `None` for never.
     pub fn expires(&self) -> Option<Expiry> {
         self.expires
+    }
+}
+
+impl PartialEq for Value {
+    fn eq(&self, other: &Value) -> bool {
+        self.bytes == other.bytes && self.expires == other.expires
+    }
+}
+
+impl Eq for Value {}
+
+impl std::fmt::Debug for Value {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Value")
+            .field("bytes", &self.bytes)
+            .field("expires", &self.expires)
+            .finish_non_exhaustive()
     }
 }
 

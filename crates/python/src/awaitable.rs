@@ -43,6 +43,11 @@ pub(crate) fn ready(py: Python<'_>, value: Py<PyAny>) -> PyResult<Py<PyAny>> {
     Ok(Py::new(py, Awaitable(Mutex::new(State::Ready(value))))?.into_any())
 }
 
+/// The awaitable of something that has failed.
+pub(crate) fn failed(py: Python<'_>, error: PyErr) -> PyResult<Py<PyAny>> {
+    Ok(Py::new(py, Awaitable(Mutex::new(State::Failed(error))))?.into_any())
+}
+
 /// The awaitable of something that is still to come.
 pub(crate) fn pending(
     py: Python<'_>,
@@ -113,6 +118,7 @@ struct Awaitable(Mutex<State>);
 
 enum State {
     Ready(Py<PyAny>),
+    Failed(PyErr),
     /// Not there when it was last polled.
     Pending(Box<dyn Pollable>, Waiting),
     /// Waiting for a future, of which this is the iterator.
@@ -127,6 +133,7 @@ impl Awaitable {
         loop {
             match state {
                 State::Ready(value) => return finish(py, value),
+                State::Failed(error) => return Err(error),
                 State::Pending(what, waiting) => {
                     let future = waiting.create_future.call0(py)?;
                     let waker = waiting.queue.future_waker(future.clone_ref(py));

@@ -91,7 +91,7 @@ impl Drop for Entered {
 /// `pthread_exit`, which unwinds the thread's stack with an exception that is not Rust's: the first
 /// `catch_unwind` on the way would abort the process. So that unwinding stops here, and the thread waits
 /// for the end of the process, which is what CPython itself does from 3.14 on.
-fn vectorcall<'py, const N: usize>(
+pub(crate) fn vectorcall<'py, const N: usize>(
     function: &Bound<'py, PyAny>,
     arguments: [&Bound<'py, PyAny>; N],
 ) -> PyResult<Bound<'py, PyAny>> {

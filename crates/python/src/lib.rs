@@ -8,6 +8,7 @@
 mod aio;
 mod asgi;
 mod awaitable;
+mod cache;
 mod call;
 mod content;
 pub mod context;
@@ -84,6 +85,7 @@ fn _oxbridge(m: &Bound<'_, PyModule>) -> PyResult<()> {
     m.add("BodyTooLarge", py.get_type::<errors::BodyTooLarge>())?;
     m.add("BodyTimeout", py.get_type::<errors::BodyTimeout>())?;
     m.add("BadBody", py.get_type::<errors::BadBody>())?;
+    cache::register(m)?;
     // Threads that still run Python when the interpreter goes away would hang in it.
     let stop_all = wrap_pyfunction!(core::stop_all, m)?;
     py.import("atexit")?.call_method1("register", (stop_all,))?;

@@ -24,7 +24,7 @@ impl Known {
 
     fn len(&self) -> usize {
         match self {
-            Known::Value(value) => value.bytes().len(),
+            Known::Value(value) => value.weight(),
             Known::Absent(what, _) => what.len(),
         }
     }
@@ -67,12 +67,25 @@ impl Lru {
         }
     }
 
-    /// Puts an entry in, in the place of one with the same key, as the one used last.
-    pub(crate) fn insert(&mut self, key: Bytes, known: Known) {
+    /// Puts an entry in, in the place of one with the same key, as the one used last. Gives the old one.
+    pub(crate) fn insert(&mut self, key: Bytes, known: Known) -> Option<Known> {
         self.bytes += cost(&key, &known);
         let length = key.len();
-        if let Some(old) = self.entries.insert(key, known) {
+        let old = self.entries.insert(key, known);
+        if let Some(old) = &old {
             self.bytes -= length + old.len();
+        }
+        old
+    }
+
+    /// Puts `new` where `old` is, if it still is. Gives back what is not in there.
+    pub(crate) fn exchange(&mut self, key: &[u8], old: &Value, new: Value) -> Value {
+        match self.entries.get_mut(key) {
+            Some(Known::Value(here)) if here.is(old) => {
+                self.bytes = self.bytes - here.weight() + new.weight();
+                std::mem::replace(here, new)
+            }
+            _ => new,
         }
     }
 
@@ -88,11 +101,6 @@ impl Lru {
         let (key, known) = self.entries.pop_front()?;
         self.bytes -= cost(&key, &known);
         Some((key, known))
-    }
-
-    pub(crate) fn clear(&mut self) {
-        self.entries.clear();
-        self.bytes = 0;
     }
 }
 
@@ -159,7 +167,7 @@ mod tests {
                     }
                     Step::Clear => {
                         model.clear();
-                        lru.clear();
+                        lru = Lru::default();
                     }
                 }
                 prop_assert_eq!(lru.len(), model.len());
