@@ -1,8 +1,11 @@
-//! Many calls of a Python function of each kind, with the process's memory and the time of a call now and then:
+//! Many calls of a Python function of each kind, every ninth given up by its caller, with the process's memory
+//! and the time of a call now and then:
 //!
 //! ```sh
 //! cargo run --release -p oxbridge-embed --example calls -- 5000000
 //! ```
+//!
+//! On a debug build of CPython it also prints how many references there are.
 
 #![expect(clippy::print_stdout, reason = "a program for a terminal")]
 
@@ -51,7 +54,11 @@ async fn main() -> Result<(), Box<dyn std::error::Error>> {
         call_all(&python, now).await?;
         done += now;
         let each = begun.elapsed().as_nanos() / u128::from(now);
-        println!("{done:>9} calls  {each:>6} ns each  {:>7} kB", resident()?);
+        let references = references().map_or_else(String::new, |n| format!("  {n} references"));
+        println!(
+            "{done:>9} calls  {each:>6} ns each  {:>7} kB{references}",
+            resident()?
+        );
     }
     Ok(())
 }
@@ -67,8 +74,17 @@ async fn call_all(python: &Python, calls: u64) -> Result<(), tokio::task::JoinEr
                     if number >= calls {
                         return;
                     }
+                    let call = python.request(request(number));
+                    if number.is_multiple_of(9) {
+                        tokio::select! {
+                            biased;
+                            _ = call => {}
+                            () = tokio::task::yield_now() => {}
+                        }
+                        continue;
+                    }
                     // What an exception or a wrong answer becomes is dropped like an answer.
-                    let _ = python.request(request(number)).await;
+                    let _ = call.await;
                 }
             })
         })
@@ -87,6 +103,17 @@ fn request(number: u64) -> Request {
         body: (&b"b\0dy \xff"[..]).into(),
         ..Request::default()
     }
+}
+
+/// How many references to objects there are, where Python counts them.
+fn references() -> Option<u64> {
+    use oxbridge_embed::pyo3::prelude::*;
+    oxbridge_embed::pyo3::Python::attach(|py| {
+        // Cycles that wait for the collector would count, now more and now less.
+        py.import("gc").ok()?.call_method0("collect").ok()?;
+        let count = py.import("sys").ok()?.getattr("gettotalrefcount").ok()?;
+        count.call0().ok()?.extract().ok()
+    })
 }
 
 /// The process's resident memory in kB.
