@@ -33,6 +33,7 @@ def check(*arguments: str | Path, cwd: Path = ROOT) -> None:
 ALLOWED = (
     r"oxbridge\.contrib\.django\.management\.commands\.oxbridge.*",
     r"oxbridge\._cli\.interface\.Interface",
+    r"oxbridge\._embedded\.Kind",
     r"oxbridge\._cli\.options\.option\.Process",
     r"oxbridge\.config\.Config\.origins",
     r"oxbridge\.(_mounted|server)\.<callable subtype of object>",
@@ -57,7 +58,10 @@ def test_the_stubs_say_what_is_there(tmp_path: Path) -> None:
 
 @pytest.mark.timeout(300)
 def test_the_examples_pass_a_strict_check(tmp_path: Path) -> None:
-    examples = sorted((ROOT / "examples").rglob("*.py"))
+    # Django comes without types: what derives from it, or is decorated by it, cannot have any.
+    untyped = ROOT / "examples" / "embed_django"
+    found = sorted((ROOT / "examples").rglob("*.py"))
+    examples = [file for file in found if untyped not in file.parents]
     assert examples
     check("mypy", "--strict", "--cache-dir", tmp_path, *examples)
 

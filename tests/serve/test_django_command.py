@@ -28,7 +28,7 @@ class AppServer:
         print(json.dumps(self.said))
         on_ready(self.said["binds"])
 
-def supervise(config, announce, admin):
+def supervise(config, announce, admin, reread):
     print(json.dumps({"app": config.app, "factory": config.factory, "reload": config.reload,
                       "workers": config.workers, "app_dir": config.app_dir}))
     return 0
