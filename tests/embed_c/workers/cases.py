@@ -12,6 +12,7 @@ HEADERS = {"X-Shared": ["one", "two"], "Content-Type": ["text/plain"]}
 GATE = threading.Event()
 LOCAL = threading.local()
 FREED = threading.Event()
+began = threading.Event()
 left = threading.Event()
 
 
@@ -84,8 +85,11 @@ def gate(method, path, params, query, headers, body):
 
 
 def leaves(method, path, params, query, headers, body):
+    if path == "/began":
+        return 200, str(began.wait(20)), {}
     if path == "/asks":
         return 200, str(left.wait(20)), {}
+    began.set()
     if embed.wait_cancelled(20):
         left.set()
     return 200, "nobody reads this", {}

@@ -20,7 +20,7 @@ use super::{stats, waits};
 use crate::options::seconds;
 
 /// A group of an instance: see the crate's.
-#[pyclass(frozen, generic, weakref, module = "oxbridge.cache")]
+#[pyclass(frozen, generic, module = "oxbridge.cache")]
 pub(crate) struct Group {
     pub(super) values: Objects,
     pub(super) has_peers: bool,
