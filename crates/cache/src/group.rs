@@ -11,7 +11,7 @@ use bytes::Bytes;
 use tokio::runtime::Handle;
 use tokio::sync::broadcast;
 
-use crate::error::{Error, Kind};
+use crate::error::Error;
 use crate::events::Event;
 use crate::flight::{Flight, Landing};
 use crate::getter::Getter;
@@ -47,9 +47,19 @@ pub(crate) struct Inner {
 }
 
 /// What asking for a key leads to.
-enum Look {
+pub(crate) enum Look {
     Done(Result<Value, Error>),
     Wait(Arc<Flight>),
+}
+
+impl Look {
+    /// What comes of it, in the end.
+    pub(crate) async fn outcome(self) -> Result<Value, Error> {
+        match self {
+            Look::Done(outcome) => outcome,
+            Look::Wait(flight) => flight.wait().await,
+        }
+    }
 }
 
 impl Group {
@@ -64,12 +74,9 @@ impl Group {
     /// the caller drops the future.
     ///
     /// # Errors
-    /// What the getter says; see [`Kind`].
+    /// What the getter says; see [`Kind`](crate::Kind).
     pub async fn get(&self, key: impl AsRef<[u8]>) -> Result<Value, Error> {
-        match self.look(key.as_ref(), Reach::Cluster) {
-            Look::Done(outcome) => outcome,
-            Look::Wait(flight) => flight.wait().await,
-        }
+        self.look(key.as_ref(), Reach::Cluster).outcome().await
     }
 
     /// The values of many keys, in their order, loaded at the same time.
@@ -95,10 +102,7 @@ impl Group {
         self.0.load_many(begun);
         let mut outcomes = Vec::with_capacity(looks.len());
         for look in looks {
-            outcomes.push(match look {
-                Look::Done(outcome) => outcome,
-                Look::Wait(flight) => flight.wait().await,
-            });
+            outcomes.push(look.outcome().await);
         }
         outcomes
     }
@@ -148,7 +152,7 @@ impl Group {
     /// dialect of groupcache-go 3, which tells every node.
     ///
     /// # Errors
-    /// [`Kind::Peer`] if the owner cannot be told: nothing is set then. [`Kind::Unsupported`] if it
+    /// [`Kind::Peer`](crate::Kind::Peer) if the owner cannot be told: nothing is set then. [`Kind::Unsupported`](crate::Kind::Unsupported) if it
     /// speaks golang/groupcache's dialect, which knows no set.
     pub async fn set(&self, key: impl AsRef<[u8]>, value: impl Into<Value>) -> Result<(), Error> {
         let (key, value) = (Bytes::copy_from_slice(key.as_ref()), value.into());
@@ -164,8 +168,8 @@ impl Group {
     /// has forgotten it.
     ///
     /// # Errors
-    /// [`Kind::Peer`] with the first node that could not be told, when all others have been.
-    /// [`Kind::Unsupported`] as for [`set`](Self::set).
+    /// [`Kind::Peer`](crate::Kind::Peer) with the first node that could not be told, when all others have been.
+    /// [`Kind::Unsupported`](crate::Kind::Unsupported) as for [`set`](Self::set).
     pub async fn delete(&self, key: impl AsRef<[u8]>) -> Result<(), Error> {
         self.delete_many([key]).await
     }
@@ -229,12 +233,9 @@ impl Group {
 
     /// For a peer that says we own the key: from here or from the getter, never from another peer, so that
     /// nodes whose rings differ do not ask each other in circles.
-    pub(crate) fn get_for_peer(&self, key: &[u8]) -> PeerLook {
+    pub(crate) fn get_for_peer(&self, key: &[u8]) -> Look {
         self.0.counters.server_requests.add(1);
-        match self.look(key, Reach::Here) {
-            Look::Done(outcome) => PeerLook::Done(outcome),
-            Look::Wait(flight) => PeerLook::Wait(flight),
-        }
+        self.look(key, Reach::Here)
     }
 
     /// Looks a key up, and sees to it that it is loaded if it is not there.
@@ -293,12 +294,6 @@ impl Group {
             }
         }
     }
-}
-
-/// What a peer's question leads to.
-pub(crate) enum PeerLook {
-    Done(Result<Value, Error>),
-    Wait(Arc<Flight>),
 }
 
 /// A load that somebody must do.
@@ -397,11 +392,5 @@ impl std::fmt::Debug for Group {
             .field("name", &self.0.name)
             .field("stats", &self.stats())
             .finish_non_exhaustive()
-    }
-}
-
-impl From<tokio::task::JoinError> for Error {
-    fn from(_: tokio::task::JoinError) -> Error {
-        Kind::Closed.into()
     }
 }

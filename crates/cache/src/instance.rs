@@ -128,10 +128,7 @@ impl Instance {
     /// # Errors
     /// [`StartError`], if it cannot listen there.
     pub fn serve(&self, bind: Bind) -> Result<Server, StartError> {
-        let handler = self.handler();
-        let mut builder = Server::builder();
-        builder.fallback_inline(move |exchange| handler.handle(exchange));
-        builder.bind(bind).start()
+        self.server().bind(bind).start()
     }
 
     /// As [`serve`](Self::serve), over TLS: `tls` may ask the other nodes for certificates.
@@ -139,10 +136,15 @@ impl Instance {
     /// # Errors
     /// As [`serve`](Self::serve).
     pub fn serve_tls(&self, bind: Bind, tls: TlsAcceptor) -> Result<Server, StartError> {
+        self.server().tls(tls).bind(bind).start()
+    }
+
+    /// A server that answers peers and nobody else.
+    fn server(&self) -> oxbridge::Builder {
         let handler = self.handler();
         let mut builder = Server::builder();
         builder.fallback_inline(move |exchange| handler.handle(exchange));
-        builder.tls(tls).bind(bind).start()
+        builder
     }
 
     pub(crate) fn runtime(&self) -> &Handle {

@@ -8,7 +8,7 @@ use percent_encoding::percent_decode;
 use prost::Message as _;
 
 use crate::error::{Error, Kind};
-use crate::group::{Group, PeerLook};
+use crate::group::{Group, Look};
 use crate::instance::Instance;
 use crate::store::Place;
 use crate::value::{Expiry, Value};
@@ -78,8 +78,8 @@ impl PeerHandler {
         let reply = match asked {
             Asked::Wrong(reply) => reply,
             Asked::Get(group, key) => match group.get_for_peer(&key) {
-                PeerLook::Done(outcome) => answer(self.dialect(), outcome),
-                PeerLook::Wait(flight) => {
+                Look::Done(outcome) => answer(self.dialect(), outcome),
+                Look::Wait(flight) => {
                     let dialect = self.dialect();
                     self.0.runtime().spawn(async move {
                         answer(dialect, flight.wait().await).send(exchange);
@@ -207,13 +207,10 @@ async fn whole(exchange: &mut Exchange) -> Result<Bytes, BodyError> {
 
 async fn outcomes(group: &Group, keys: &[Bytes]) -> Reply {
     // All are begun before the first is waited for.
-    let looks: Vec<PeerLook> = keys.iter().map(|key| group.get_for_peer(key)).collect();
+    let looks: Vec<Look> = keys.iter().map(|key| group.get_for_peer(key)).collect();
     let mut answer = Outcomes::default();
     for look in looks {
-        let outcome = match look {
-            PeerLook::Done(outcome) => outcome,
-            PeerLook::Wait(flight) => flight.wait().await,
-        };
+        let outcome = look.outcome().await;
         let mut told = Outcome::default();
         match outcome {
             Ok(value) => {

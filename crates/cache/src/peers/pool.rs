@@ -288,6 +288,12 @@ impl Pool {
             .collect()
     }
 
+    /// The other nodes but one.
+    fn others_than(&self, one: Option<&Arc<Node>>) -> impl Iterator<Item = Arc<Node>> {
+        let others = self.others().into_iter();
+        others.filter(move |node| one.is_none_or(|one| !Arc::ptr_eq(one, node)))
+    }
+
     /// Asks the owner of a key.
     pub(crate) async fn get(&self, group: &str, key: &Bytes) -> Answer {
         let Some(node) = self.owner_node(key) else {
@@ -296,23 +302,12 @@ impl Pool {
         if !node.breaker.admits(Instant::now()) {
             return Answer::Failed(failure(&node, "it has not answered lately"));
         }
-        match self.client.get(&node, group, key).await {
-            Ok(value) => {
-                node.breaker.answered();
-                Answer::Value(value, self.client.keeps_copy())
-            }
-            Err(Refusal::Final(error)) => {
-                node.breaker.answered();
-                Answer::Refused(error)
-            }
-            Err(Refusal::Answered(problem)) => {
-                node.breaker.answered();
-                Answer::Failed(failure(&node, problem))
-            }
-            Err(Refusal::Silent(problem)) => {
-                node.breaker.failed(Instant::now());
-                Answer::Failed(failure(&node, problem))
-            }
+        let outcome = self.client.get(&node, group, key).await;
+        node.note(&outcome);
+        match outcome {
+            Ok(value) => Answer::Value(value, self.client.keeps_copy()),
+            Err(Refusal::Final(error)) => Answer::Refused(error),
+            Err(refusal) => Answer::Failed(refused(&node, refusal)),
         }
     }
 
@@ -340,8 +335,8 @@ impl Pool {
         let asked = asked.map(async |(node, places)| {
             let wanted = places.iter().map(|place| keys[*place].clone()).collect();
             let outcomes = if node.breaker.admits(Instant::now()) {
-                let told = self.client.get_many(&node, group, wanted).await;
-                self.told(&node, told)
+                let outcomes = self.client.get_many(&node, group, wanted).await;
+                told(&node, outcomes)
             } else {
                 Err(failure(&node, "it has not answered lately"))
             };
@@ -388,7 +383,7 @@ impl Pool {
         }
         // The owner first: if it cannot be told, nothing has changed.
         if let Some(node) = &owner {
-            self.told(node, self.client.set(node, group.name(), key, &value).await)?;
+            told(node, self.client.set(node, group.name(), key, &value).await)?;
         } else {
             inner.set_here(key, value.clone(), Place::Main);
         }
@@ -397,11 +392,8 @@ impl Pool {
             if owner.is_some() {
                 inner.set_here(key, value.clone(), Place::Main);
             }
-            let others = self.others().into_iter();
-            let others =
-                others.filter(|node| owner.as_ref().is_none_or(|owner| !Arc::ptr_eq(owner, node)));
-            let told = join_all(others.map(async |node| {
-                self.told(
+            let told = join_all(self.others_than(owner.as_ref()).map(async |node| {
+                told(
                     &node,
                     self.client.set(&node, group.name(), key, &value).await,
                 )
@@ -414,12 +406,9 @@ impl Pool {
         }
         if self.dialect() == Dialect::Oxbridge {
             // And so are those of the others, and what they have asked the owner for and not got yet.
-            let others = self.others().into_iter();
-            let others =
-                others.filter(|node| owner.as_ref().is_none_or(|owner| !Arc::ptr_eq(owner, node)));
             let keys = std::slice::from_ref(key);
-            let told = join_all(others.map(async |node| {
-                self.told(&node, self.client.delete(&node, group.name(), keys).await)
+            let told = join_all(self.others_than(owner.as_ref()).map(async |node| {
+                told(&node, self.client.delete(&node, group.name(), keys).await)
             }));
             return told.await.into_iter().collect();
         }
@@ -435,70 +424,63 @@ impl Pool {
             )
             .into());
         }
+        // Asked once: the list of peers may change meanwhile, and every node is to be told of every key.
+        let owned: Vec<(&Bytes, Option<Arc<Node>>)> =
+            keys.iter().map(|key| (key, self.owner_node(key))).collect();
         // Owners first: a node that forgets its copy and is asked again must not get the old value from
         // the owner.
-        let mut problem = None;
-        let owned: Vec<(Arc<Node>, Vec<Bytes>)> = others
-            .iter()
-            .map(|node| {
-                let theirs = keys.iter().filter(|key| {
-                    self.owner_node(key)
-                        .is_some_and(|owner| Arc::ptr_eq(&owner, node))
-                });
-                (node.clone(), theirs.cloned().collect())
-            })
-            .collect();
-        let first = owned.into_iter().filter(|(_, keys)| !keys.is_empty());
-        for told in join_all(first.map(async |(node, keys)| {
-            self.told(&node, self.client.delete(&node, group.name(), &keys).await)
-        }))
-        .await
-        {
-            problem = problem.or(told.err());
-        }
+        let first = self.delete_on(group, &others, &owned, true).await;
         for key in keys {
             group.inner().delete_here(key);
         }
-        let rest = others.iter().map(async |node| {
-            let theirs: Vec<Bytes> = keys
-                .iter()
-                .filter(|key| {
-                    self.owner_node(key)
-                        .is_none_or(|owner| !Arc::ptr_eq(&owner, node))
-                })
-                .cloned()
-                .collect();
+        let then = self.delete_on(group, &others, &owned, false).await;
+        first.and(then)
+    }
+
+    /// Deletes on each node the keys that it owns, or those that it does not own.
+    async fn delete_on(
+        &self,
+        group: &Group,
+        nodes: &[Arc<Node>],
+        keys: &[(&Bytes, Option<Arc<Node>>)],
+        owned: bool,
+    ) -> Result<(), Error> {
+        let told = join_all(nodes.iter().map(async |node| {
+            let theirs = keys.iter().filter(|(_, owner)| {
+                let owns = owner.as_ref().is_some_and(|owner| Arc::ptr_eq(owner, node));
+                owns == owned
+            });
+            let theirs: Vec<Bytes> = theirs.map(|(key, _)| (*key).clone()).collect();
             if theirs.is_empty() {
                 return Ok(());
             }
-            self.told(node, self.client.delete(node, group.name(), &theirs).await)
-        });
-        for told in join_all(rest).await {
-            problem = problem.or(told.err());
-        }
-        problem.map_or(Ok(()), Err)
+            told(node, self.client.delete(node, group.name(), &theirs).await)
+        }));
+        // Every node has been told by then; the first problem is the caller's.
+        told.await.into_iter().collect()
     }
+}
 
-    /// What came of telling a node something, and what that says of the node.
-    fn told<T>(&self, node: &Node, outcome: Result<T, Refusal>) -> Result<T, Error> {
+impl Node {
+    /// What came of a request says whether the node is worth another one.
+    fn note<T>(&self, outcome: &Result<T, Refusal>) {
         match outcome {
-            Ok(told) => {
-                node.breaker.answered();
-                Ok(told)
-            }
-            Err(Refusal::Final(error)) => {
-                node.breaker.answered();
-                Err(error)
-            }
-            Err(Refusal::Answered(problem)) => {
-                node.breaker.answered();
-                Err(failure(node, problem))
-            }
-            Err(Refusal::Silent(problem)) => {
-                node.breaker.failed(Instant::now());
-                Err(failure(node, problem))
-            }
+            Err(Refusal::Silent(_)) => self.breaker.failed(Instant::now()),
+            _ => self.breaker.answered(),
         }
+    }
+}
+
+/// What came of telling a node something.
+fn told<T>(node: &Node, outcome: Result<T, Refusal>) -> Result<T, Error> {
+    node.note(&outcome);
+    outcome.map_err(|refusal| refused(node, refusal))
+}
+
+fn refused(node: &Node, refusal: Refusal) -> Error {
+    match refusal {
+        Refusal::Final(error) => error,
+        Refusal::Answered(problem) | Refusal::Silent(problem) => failure(node, problem),
     }
 }
 
