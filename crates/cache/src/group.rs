@@ -152,8 +152,9 @@ impl Group {
     /// dialect of groupcache-go 3, which tells every node.
     ///
     /// # Errors
-    /// [`Kind::Peer`](crate::Kind::Peer) if the owner cannot be told: nothing is set then. [`Kind::Unsupported`](crate::Kind::Unsupported) if it
-    /// speaks golang/groupcache's dialect, which knows no set.
+    /// [`Kind::Peer`](crate::Kind::Peer) if the owner cannot be told: nothing is set then.
+    /// [`Kind::Unsupported`](crate::Kind::Unsupported) if it speaks golang/groupcache's dialect, which
+    /// knows no set.
     pub async fn set(&self, key: impl AsRef<[u8]>, value: impl Into<Value>) -> Result<(), Error> {
         let (key, value) = (Bytes::copy_from_slice(key.as_ref()), value.into());
         let value = self.0.with_default_ttl(value);
@@ -168,7 +169,8 @@ impl Group {
     /// has forgotten it.
     ///
     /// # Errors
-    /// [`Kind::Peer`](crate::Kind::Peer) with the first node that could not be told, when all others have been.
+    /// [`Kind::Peer`](crate::Kind::Peer) with the first node that could not be told, when all others have
+    /// been.
     /// [`Kind::Unsupported`](crate::Kind::Unsupported) as for [`set`](Self::set).
     pub async fn delete(&self, key: impl AsRef<[u8]>) -> Result<(), Error> {
         self.delete_many([key]).await
