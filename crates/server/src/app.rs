@@ -10,9 +10,9 @@ use oxbridge_mux::{Lookup, Mux, PathValues, Pattern, RegisterError};
 use crate::body::Body;
 use crate::exchange::Exchange;
 use crate::files::StaticDir;
+use crate::pace::Paces;
 use crate::request::Request;
 use crate::sync::lock;
-use crate::work::Pace;
 
 /// What runs for a request.
 pub(crate) enum Handler {
@@ -29,8 +29,7 @@ pub(crate) type ResponseFuture = Pin<Box<dyn Future<Output = Response<Body>> + S
 
 /// A handler, and what the crew remembers of it.
 pub(crate) struct Route {
-    /// Its number is its place in the order of registration.
-    pub(crate) pace: Pace,
+    pub(crate) paces: Paces,
     pub(crate) handler: Handler,
 }
 
@@ -77,7 +76,7 @@ impl Table {
     pub(crate) fn set_fallback(&mut self, handler: Handler) {
         // A mux of its own gives the pattern and the values that go with it: `/` is always well formed.
         let mut mux = Mux::new();
-        let route = self.new_route(handler);
+        let route = self.new_route(handler, true);
         if mux.register("/", route.clone()).is_err() {
             return;
         }
@@ -106,10 +105,9 @@ impl Table {
         self.fallback.is_some() && self.routes.len() == 1
     }
 
-    fn new_route(&self, handler: Handler) -> Arc<Route> {
+    fn new_route(&self, handler: Handler, is_application: bool) -> Arc<Route> {
         Arc::new(Route {
-            // A program registers fewer than two billion patterns: they are a line of code each.
-            pace: Pace::new(u32::try_from(self.routes.len()).unwrap_or(u32::MAX)),
+            paces: Paces::new(self.routes.len(), is_application),
             handler,
         })
     }
@@ -122,7 +120,8 @@ impl Table {
         handler: Handler,
         location: String,
     ) -> Result<(), Refused> {
-        let route = self.new_route(handler);
+        // What is mounted there has handlers of its own for what is below.
+        let route = self.new_route(handler, pattern.ends_with("...}"));
         match self.mux.register_at(pattern, route.clone(), location) {
             Ok(_) => {
                 self.routes.push(route);
@@ -153,9 +152,11 @@ impl Table {
         &self.mux
     }
 
-    /// The route with this number.
+    /// The route that a pace's number belongs to.
     pub(crate) fn route(&self, number: u32) -> Option<&Route> {
-        self.routes.get(number as usize).map(|route| &**route)
+        self.routes
+            .get(Paces::place_of(number))
+            .map(|route| &**route)
     }
 }
 

@@ -133,9 +133,12 @@ async fn run(
     speak(shared, socket, conn, Vec::new(), is_h2).await
 }
 
+/// How much is read to tell the protocol: most heads whole, so that it takes no second read.
+const FIRST_READ: usize = 1024;
+
 /// Reads until it is clear whether the client speaks HTTP/2; gives what it read.
 async fn sniff_preface(socket: &mut Socket, conn: &Conn) -> io::Result<(Vec<u8>, bool)> {
-    let mut start = [0; PREFACE.len()];
+    let mut start = [0; FIRST_READ];
     let mut len = 0;
     let mut patience = Patience::default();
     loop {
@@ -149,9 +152,10 @@ async fn sniff_preface(socket: &mut Socket, conn: &Conn) -> io::Result<(Vec<u8>,
         .await?;
         let n = buf.filled().len();
         len += n;
-        let same = start[..len] == PREFACE[..len];
-        if n == 0 || !same || len == PREFACE.len() {
-            return Ok((start[..len].to_vec(), same && len == PREFACE.len()));
+        let told = len.min(PREFACE.len());
+        let same = start[..told] == PREFACE[..told];
+        if n == 0 || !same || told == PREFACE.len() {
+            return Ok((start[..len].to_vec(), same && told == PREFACE.len()));
         }
     }
 }
@@ -205,7 +209,7 @@ async fn speak_h1(
     }
     let (mut stream, mut service) = (stream, service);
     let mut patience = Patience::default();
-    let served = loop {
+    let (served, all_read) = loop {
         let mut http = builder.serve_connection(stream, service);
         let mut told = false;
         let over = poll_fn(|cx| {
@@ -245,7 +249,7 @@ async fn speak_h1(
         let unread = parts.read_buf.to_vec();
         drop(parts.read_buf);
         if let Some(served) = over {
-            break served;
+            break (served, unread.is_empty());
         }
         // Idle: hyper's buffers, some 16 KiB, go back while nobody needs them.
         let woken = poll_fn(|cx| match stream.poll_rest(cx, &unread) {
@@ -270,7 +274,8 @@ async fn speak_h1(
             Vec::new()
         }
     };
-    if answer.is_empty() && stream.ended() {
+    let at_once = served.is_ok() && all_read && stream.needs_no_farewell();
+    if answer.is_empty() && (stream.ended() || at_once) {
         return served.map_err(Into::into);
     }
     part(conn, stream, answer).await;

@@ -31,7 +31,6 @@ use std::time::{Duration, Instant};
 
 use crate::reactor::{Job, Reactor, Wait};
 use crate::sync::lock;
-use crate::work::Pace;
 
 pub use self::worker::wake;
 pub(crate) use self::worker::{Handling, Seated, sit_at_the_wheel, step_down};
@@ -63,6 +62,9 @@ impl Host for Native {}
 const IDLE: Duration = Duration::from_secs(20);
 /// What counts as quick.
 const QUICK: Duration = Duration::from_micros(300);
+
+/// What the watchdog would not have let pass.
+const HELD: Duration = Duration::from_millis(2);
 
 /// Bytes of stack for each thread: what the main thread of a program has on Linux, since handlers run
 /// on it. Only reserved; what is not touched costs nothing.
@@ -278,7 +280,10 @@ impl Crew {
             let mut wait = Wait::Ready;
             let mut left = BATCH;
             while let Some(job) = self.reactor.next_job() {
-                if job.pace().is_some_and(Pace::is_slow) {
+                let (slow, number) = job
+                    .pace()
+                    .map_or((false, NO_ROUTE), |pace| (pace.is_slow(), pace.number));
+                if slow {
                     if let Some(job) = self.hand_over(job) {
                         // Nobody else is left, so we are the thread; the watchdog takes the turns.
                         self.promote_from(worker);
@@ -286,7 +291,7 @@ impl Crew {
                         return;
                     }
                 } else {
-                    self.run_as_leader(worker, job);
+                    self.run_as_leader(worker, job, number);
                     if !worker.leads.load(Acquire) {
                         return;
                     }
@@ -320,10 +325,10 @@ impl Crew {
         std::mem::swap(&mut lock(&self.deck).done, owed);
     }
 
-    fn run_as_leader(&self, worker: &Worker, job: Job) {
+    /// `number` is that of the job's pace.
+    fn run_as_leader(&self, worker: &Worker, job: Job, number: u32) {
         let beat = worker.beat.load(Relaxed);
-        let route = job.pace().map_or(NO_ROUTE, |pace| pace.number);
-        worker.route.store(route, Relaxed);
+        worker.route.store(number, Relaxed);
         // Either the watchdog sees the new beat before it goes to sleep, or we see that it sleeps.
         worker.beat.store(beat.wrapping_add(1) | 1, SeqCst);
         if self.dormant.load(SeqCst) {
@@ -338,10 +343,13 @@ impl Crew {
         let like = job.like();
         let begun = Instant::now();
         self.call(job);
-        if begun.elapsed() < QUICK
-            && let Some(like) = like
-        {
-            like.pace().was_quick();
+        if let Some(like) = like {
+            let took = begun.elapsed();
+            if took < QUICK {
+                like.pace().was_quick();
+            } else if took >= HELD {
+                like.pace().was_slow(watchdog::SLOW);
+            }
         }
     }
 

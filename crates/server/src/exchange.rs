@@ -20,6 +20,11 @@ impl Exchange {
         Exchange { request, response }
     }
 
+    /// The path that was asked for, as it came, without the query.
+    pub(crate) fn path(&self) -> &str {
+        self.request.uri().path()
+    }
+
     /// The request.
     pub fn request(&mut self) -> &mut Request {
         &mut self.request

@@ -136,6 +136,12 @@ impl Guard {
         self.phase == Phase::RequestLine && self.carry.is_none()
     }
 
+    /// Whether the last message was whole, and its client has promised to send no other (RFC 9112 §9.6:
+    /// `Connection: close` alone).
+    pub(crate) fn is_last(&self) -> bool {
+        self.at_message_boundary() && self.head.closes()
+    }
+
     /// Whether the next byte belongs to a body: whoever parses has seen the whole head.
     pub(crate) fn in_body(&self) -> bool {
         !matches!(

@@ -164,10 +164,10 @@ impl InProcess {
         let answer = service.answer(request, underway, true, |service, request| {
             if !is_in {
                 shared.notes.refused();
-                return State::Done(Some(unavailable(head_request)));
+                return State::done(unavailable(head_request));
             }
             if let Err(fault) = head::check(&request, &shared.limits) {
-                return State::Done(Some(fault.answer(head_request)));
+                return State::done(fault.answer(head_request));
             }
             service.dispatch(request.map(Source::of_host))
         });

@@ -275,10 +275,11 @@ impl RequestBody {
         let Some(first) = self.chunk_blocking().transpose()? else {
             return Ok(Bytes::new());
         };
-        if self.inner.is_none() {
+        // Most bodies come in one piece, which need not be copied.
+        let Some(second) = self.chunk_blocking().transpose()? else {
             return Ok(first);
-        }
-        let mut all = first.to_vec();
+        };
+        let mut all = [first, second].concat();
         while let Some(chunk) = self.chunk_blocking() {
             all.extend_from_slice(&chunk?);
         }
@@ -290,7 +291,14 @@ impl RequestBody {
     /// # Errors
     /// See [`BodyError`].
     pub async fn read_all(&mut self) -> Result<Bytes, BodyError> {
-        let mut all = Vec::new();
+        let Some(first) = self.chunk().await.transpose()? else {
+            return Ok(Bytes::new());
+        };
+        // Most bodies come in one piece, which need not be copied.
+        let Some(second) = self.chunk().await.transpose()? else {
+            return Ok(first);
+        };
+        let mut all = [first, second].concat();
         while let Some(chunk) = self.chunk().await {
             all.extend_from_slice(&chunk?);
         }

@@ -35,6 +35,7 @@ mod incoming;
 mod limits;
 mod memory;
 mod observe;
+mod pace;
 mod proxy_protocol;
 mod reactor;
 mod reply;

@@ -23,8 +23,9 @@ use crate::edge::Edge;
 use crate::exchange::Exchange;
 use crate::limits::Limits;
 use crate::observe::Notes;
+use crate::pace::Pace;
 use crate::sync::lock;
-use crate::work::{Kind, Pace};
+use crate::work::Kind;
 
 /// What waits for a thread.
 #[expect(
@@ -44,7 +45,7 @@ impl Job {
     /// What the crew remembers of the like of it.
     pub(crate) fn pace(&self) -> Option<&Pace> {
         match self {
-            Job::Handle(_, route) => Some(&route.pace),
+            Job::Handle(exchange, route) => Some(route.paces.of_path(|| exchange.path())),
             Job::Work(kind) => Some(&kind.pace),
             Job::Call(_) => None,
         }
@@ -53,7 +54,10 @@ impl Job {
     /// Who can be told, when the job has run, that it was quick.
     pub(crate) fn like(&self) -> Option<Like> {
         match self {
-            Job::Handle(_, route) => Some(Like::Route(route.clone())),
+            Job::Handle(exchange, route) => {
+                let number = route.paces.of_path(|| exchange.path()).number;
+                Some(Like::Route(route.clone(), number))
+            }
             Job::Work(kind) => Some(Like::Work(kind.clone())),
             Job::Call(_) => None,
         }
@@ -62,20 +66,21 @@ impl Job {
 
 /// What outlives a job of its kind.
 pub(crate) enum Like {
-    Route(Arc<Route>),
+    /// With the number of the pace.
+    Route(Arc<Route>, u32),
     Work(Arc<Kind>),
 }
 
 impl Like {
     pub(crate) fn pace(&self) -> &Pace {
         match self {
-            Like::Route(route) => &route.pace,
+            Like::Route(route, number) => route.paces.of_number(*number),
             Like::Work(kind) => &kind.pace,
         }
     }
 }
 
-/// The kinds of work are counted from here on, the routes below.
+/// The kinds of work are counted from here on, the paces of routes below.
 const KINDS: u32 = 1 << 31;
 
 thread_local! {
@@ -235,7 +240,7 @@ impl Shared {
     pub(crate) fn mark_slow(&self, number: u32, penance: u32) {
         if number < KINDS {
             if let Some(route) = self.app.table().route(number) {
-                route.pace.mark_slow(penance);
+                route.paces.of_number(number).mark_slow(penance);
             }
             return;
         }
@@ -401,8 +406,11 @@ impl Reactor {
             } else if wait == Wait::Pass {
                 return Poll::Ready(());
             }
+            // The interruption that announces the end may have ended the turn of another thread, which was
+            // no longer the one to act upon it: so the end itself is looked at, too.
             let ready = self.shared.interrupted.swap(false, Acquire)
-                || !lock(&self.shared.ready).jobs.is_empty();
+                || !lock(&self.shared.ready).jobs.is_empty()
+                || self.is_over();
             if ready || until.as_mut().is_some_and(|until| until(cx)) {
                 Poll::Ready(())
             } else {

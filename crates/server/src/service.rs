@@ -78,7 +78,7 @@ impl Service {
             Begun::Admitted(watch) => (dispatch(self, request), watch),
             Begun::Refused(watch) => {
                 let response = unavailable(*request.method() == Method::HEAD);
-                (State::Done(Some(response)), watch)
+                (State::done(response), watch)
             }
         };
         Answer {
@@ -99,7 +99,7 @@ impl Service {
         let source = Source::from(body);
         if let Some(protocol) = parts.extensions.get::<Protocol>() {
             if !websocket::is_websocket(protocol.as_str()) {
-                return State::Done(Some(plain(StatusCode::NOT_IMPLEMENTED, false)));
+                return State::done(plain(StatusCode::NOT_IMPLEMENTED, false));
             }
             // RFC 8441 §5: it stands for the GET of the handshake in HTTP/1.
             parts.method = Method::GET;
@@ -109,15 +109,15 @@ impl Service {
         let found = self.find(&parts.method, &parts.uri, &parts.headers, parts.version);
         let (route, pattern, values) = match found {
             Found::Route(route, pattern, values) => (route, pattern, values),
-            Found::Answer(response) => return State::Done(Some(response)),
+            Found::Answer(response) => return State::done(response),
         };
         let limits = &self.shared.limits;
         if let Some(status) = excess(&parts, &self.conn, limits) {
-            return State::Done(Some(plain(status, parts.method == Method::HEAD)));
+            return State::done(plain(status, parts.method == Method::HEAD));
         }
         let expected = source.size_hint().lower();
         if limits.max_body.is_some_and(|max| expected > max) {
-            return State::Done(Some(close(plain(StatusCode::PAYLOAD_TOO_LARGE, false))));
+            return State::done(close(plain(StatusCode::PAYLOAD_TOO_LARGE, false)));
         }
         let ahead = !source.is_end_stream()
             && limits.buffer_body > 0
@@ -235,7 +235,7 @@ fn start(shared: &Arc<Shared>, request: Request, route: Arc<Route>) -> State {
     match &route.handler {
         Handler::Async(handler) => match catch_unwind(AssertUnwindSafe(|| handler(request))) {
             Ok(future) => State::Future(future),
-            Err(_) => State::Done(Some(plain(StatusCode::INTERNAL_SERVER_ERROR, false))),
+            Err(_) => State::done(plain(StatusCode::INTERNAL_SERVER_ERROR, false)),
         },
         Handler::Inline(handler) => {
             let (mut exchange, outlet) = exchange(shared, request);
@@ -257,7 +257,7 @@ fn start(shared: &Arc<Shared>, request: Request, route: Arc<Route>) -> State {
                     // Nobody listens to it any more, so this says nothing and logs nothing.
                     drop(job);
                     shared.notes.refused();
-                    State::Done(Some(unavailable(head_request)))
+                    State::done(unavailable(head_request))
                 }
             }
         }
@@ -301,18 +301,26 @@ impl Answer {
     /// answered already.
     pub(crate) fn give_up(&mut self, head_request: bool) {
         if !matches!(self.state, State::Done(_)) {
-            self.state = State::Done(Some(unavailable(head_request)));
+            self.state = State::done(unavailable(head_request));
         }
     }
 }
 
+/// Small, since each stream of HTTP/2 moves it into a task of its own.
 pub(crate) enum State {
-    Done(Option<Response<Body>>),
+    /// An answer without a handler; `None` once it has been given.
+    Done(Option<Box<Response<Body>>>),
     /// The body is read ahead of the handler.
     Gathering(Box<Gathering>),
     /// A handler outside the reactor has it.
     Waiting(Option<Outlet>),
     Future(ResponseFuture),
+}
+
+impl State {
+    pub(crate) fn done(response: Response<Body>) -> State {
+        State::Done(Some(Box::new(response)))
+    }
 }
 
 impl Future for Answer {
@@ -323,7 +331,7 @@ impl Future for Answer {
         let mut response = loop {
             match &mut this.state {
                 State::Done(response) => match response.take() {
-                    Some(response) => break response,
+                    Some(response) => break *response,
                     None => return Poll::Pending,
                 },
                 State::Gathering(gathering) => this.state = ready!(gathering.poll(cx)),

@@ -214,6 +214,16 @@ impl Stream {
         self.ended
     }
 
+    /// Whether the socket may be closed without a wait for the client's end: it has promised to send
+    /// nothing more, so nothing can come that would make the system reset the connection before the client
+    /// has read its answer (RFC 9112 §9.6). TLS has a word to say first.
+    pub(crate) fn needs_no_farewell(&self) -> bool {
+        matches!(self.socket, Socket::Tcp(_) | Socket::Unix(_))
+            && self.start.is_empty()
+            && self.rejected.is_none()
+            && self.guard.as_ref().is_some_and(Guard::is_last)
+    }
+
     /// HTTP is over, and another protocol begins. False if the client sent something that is not HTTP
     /// before it was told that it may (RFC 6455 §4.1): that is lost.
     pub(crate) fn end_http(&mut self) -> bool {
@@ -313,6 +323,10 @@ impl Read for Stream {
             let n = this.start.len().min(buf.remaining());
             buf.put_slice(&this.start[..n]);
             this.start.drain(..n);
+            if this.start.is_empty() {
+                // The connection may live for long, and need it no more.
+                this.start = Vec::new();
+            }
         }
         let bytes = buf.filled();
         let mut n = bytes.len();

@@ -1,42 +1,10 @@
 //! Work that a host has its server's threads do, besides handling exchanges.
 
 use std::fmt;
-use std::sync::atomic::{AtomicU32, Ordering::Relaxed};
 use std::sync::{Arc, Weak};
 
+use crate::pace::Pace;
 use crate::reactor::Shared;
-
-/// What the crew remembers of one route, or of one kind of work: whether it holds up the thread that leads.
-pub(crate) struct Pace {
-    /// What the watchdog knows it by.
-    pub(crate) number: u32,
-    /// How many quick runs are owed until it runs on the leader again.
-    slow: AtomicU32,
-}
-
-impl Pace {
-    pub(crate) fn new(number: u32) -> Self {
-        Pace {
-            number,
-            slow: AtomicU32::new(0),
-        }
-    }
-
-    pub(crate) fn is_slow(&self) -> bool {
-        self.slow.load(Relaxed) != 0
-    }
-
-    pub(crate) fn mark_slow(&self, penance: u32) {
-        self.slow.store(penance, Relaxed);
-    }
-
-    pub(crate) fn was_quick(&self) {
-        // Fails at 0, which is where it should stay.
-        let _ = self
-            .slow
-            .fetch_update(Relaxed, Relaxed, |n| n.checked_sub(1));
-    }
-}
 
 /// One kind of work, as jobs hold it.
 pub(crate) struct Kind {

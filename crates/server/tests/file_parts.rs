@@ -86,7 +86,8 @@ fn a_large_file_is_whole_and_stays_outside_of_memory_while_its_client_is_slow() 
         }
         assert_eq!(reader.read(&mut block).unwrap(), 0);
     }
-    let grown = peak_memory() - before;
+    // The kernel keeps it approximately: it may be a little less than it was.
+    let grown = peak_memory().saturating_sub(before);
     assert!(
         grown < SIZE / 8,
         "{grown} bytes of memory for {SIZE} of file"

@@ -261,14 +261,46 @@ fn each_reactor_has_threads_of_its_own() {
 fn panics_cost_no_thread() {
     let mut builder = mixed().0;
     builder
-        .blocking("/panic", |_, _| panic!("on purpose"))
+        // Without the hook: twenty backtraces would hide what the test itself has to say.
+        .blocking("/panic", |_, _| {
+            std::panic::resume_unwind(Box::new("on purpose"))
+        })
         .unwrap();
     let server = serve(builder.threads(2));
-    for _ in 0..20 {
-        assert_eq!(get(&server, "/panic").status, 500);
+    for n in 0..20 {
+        let answer = get(&server, "/panic");
+        assert_eq!(answer.status, 500, "request {n}: {answer:?}");
     }
     assert_eq!(get(&server, "/quick").text(), "quick");
-    assert!(server.stop(std::time::Duration::from_secs(10)));
+    assert!(
+        server.stop(wire::PATIENCE),
+        "not all threads came home; {} exchanges are alive",
+        server.exchanges()
+    );
+}
+
+#[test]
+fn servers_whose_threads_were_all_busy_stop_at_once() {
+    // Each round gives the turns to and fro between two threads and the watchdog, up to the moment of
+    // the stop.
+    for round in 0..200 {
+        let mut builder = Server::builder();
+        builder
+            .blocking("/nap", |w, _| {
+                std::thread::sleep(std::time::Duration::from_millis(2));
+                w.write(b"napped")
+            })
+            .unwrap();
+        let server = serve(builder.threads(2));
+        for client in &mut ask(&server, 4, "/nap") {
+            assert_eq!(client.answer().text(), "napped");
+        }
+        assert!(
+            server.stop(wire::PATIENCE),
+            "round {round}: {} exchanges are alive",
+            server.exchanges()
+        );
+    }
 }
 
 #[test]

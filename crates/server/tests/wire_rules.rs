@@ -271,6 +271,40 @@ fn an_answer_before_the_end_of_a_long_body_reaches_the_client() {
 }
 
 #[test]
+fn a_client_that_asks_to_close_has_its_answer_whatever_it_sends_besides() {
+    let mut builder = Server::builder();
+    builder
+        .blocking("/", |w, _| w.write(&[b'x'; 200_000]))
+        .unwrap();
+    let server = serve(builder);
+    // RFC 9112 §9.6: nothing comes after such a request. What comes all the same is not served, and costs
+    // nobody the answer to what came before.
+    for besides in [
+        "",
+        "GET / HTTP/1.1\r\nHost: a\r\n\r\n",
+        "GET /",
+        "nonsense\r\n\r\n",
+    ] {
+        for close in ["close", " Close "] {
+            let mut client = Client::of(&server);
+            client.send(format!(
+                "GET / HTTP/1.1\r\nHost: a\r\nConnection:{close}\r\n\r\n{besides}"
+            ));
+            let answer = client.answer();
+            assert_eq!(
+                (answer.status, answer.body.len()),
+                (200, 200_000),
+                "{besides:?}"
+            );
+            assert_eq!(answer.field("connection"), "close");
+            client.assert_end();
+        }
+    }
+    // It ends when the server has answered, not when the client has closed its side.
+    assert_eq!(server.exchanges(), 0);
+}
+
+#[test]
 fn a_short_body_that_nobody_reads_does_not_cost_the_connection() {
     let mut builder = Server::builder();
     builder.blocking("/", |w, _| w.write(b"unread")).unwrap();

@@ -55,6 +55,9 @@ impl Crew {
         self.watch.notify_all();
         self.left.notify_all();
         self.reactor.shared().stopped();
+        // The watchdog may have begun to take the turns after it looked whether all is over: it would wait
+        // for an interruption that nobody else will send.
+        self.reactor.interrupt();
     }
 }
 

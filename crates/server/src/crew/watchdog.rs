@@ -17,7 +17,7 @@ const BEAT: Duration = Duration::from_millis(1);
 /// The watchdog sleeps after this many beats in which no handler ran.
 const QUIET_BEATS: u32 = 100;
 /// How many quick requests a slow route needs before its handlers run on the leader again.
-const SLOW: u32 = 32;
+pub(super) const SLOW: u32 = 32;
 
 impl Crew {
     /// Wakes the watchdog from its doze.
@@ -96,6 +96,9 @@ impl Crew {
             self.reactor
                 .turn(Wait::Pilot, &mut |owed| self.take_done(owed), None);
             let mut roster = lock(&self.roster);
+            if roster.closed {
+                return;
+            }
             if lock(&self.deck).leader.is_some() {
                 // A thread has relieved us meanwhile; it looks at what is ready, not at the backlog.
                 return;

@@ -53,6 +53,12 @@ impl Head {
         self.count(limits)?;
         match name.len() {
             4 if name.eq_ignore_ascii_case(b"host") => self.host(scan::trim(value)),
+            10 if name.eq_ignore_ascii_case(b"connection") => {
+                if scan::trim(value).eq_ignore_ascii_case(b"close") {
+                    self.seen |= CLOSE;
+                }
+                Ok(())
+            }
             14 if name.eq_ignore_ascii_case(CONTENT_LENGTH) => self.length(scan::trim(value)),
             17 if name.eq_ignore_ascii_case(TRANSFER_ENCODING) => self.coding(scan::trim(value)),
             _ => Ok(()),
@@ -72,6 +78,11 @@ impl Head {
             ));
         }
         Ok(())
+    }
+
+    /// Whether the client has said that it sends nothing after this message.
+    pub(super) fn closes(&self) -> bool {
+        self.seen & CLOSE != 0
     }
 
     /// Ends the head.
@@ -229,3 +240,4 @@ const HOST: u8 = 2;
 const LENGTH: u8 = 4;
 const CHUNKED: u8 = 8;
 const UNKNOWN_CODING: u8 = 16;
+const CLOSE: u8 = 32;

@@ -46,7 +46,7 @@ impl Gathering {
                 }
                 Poll::Ready(Some(Err(e))) => {
                     // A client that has gone gets this too, for want of anybody else to tell.
-                    return Poll::Ready(State::Done(Some(close(plain(e.status(), false)))));
+                    return Poll::Ready(State::done(close(plain(e.status(), false))));
                 }
                 Poll::Pending if known.is_some_and(|length| length <= hold as u64) => {
                     self.arrived.extend_from_slice(&first);
