@@ -32,7 +32,6 @@ struct State {
     shutdowns: u64,
 }
 
-#[derive(Clone)]
 struct Route {
     pattern: String,
     handler: FuncPtr,
@@ -84,23 +83,19 @@ fn add(server: &Server, route: &Route) {
 /// What `ListenAndServe` does; returns what it returns.
 pub(crate) fn listen_and_serve(addr: &str) -> c_int {
     log::show_warnings();
-    // A shutdown from here on is meant for us too, also if we are not ready yet.
-    let (entered, routes) = {
-        let state = LIBRARY.lock();
-        (state.shutdowns, state.routes.clone())
-    };
-    let server = match start(addr, &routes) {
+    let mut state = LIBRARY.lock();
+    // A shutdown from here on is meant for us too.
+    let entered = state.shutdowns;
+    // Locked meanwhile: requests come in at once, and what a handler registers must find the server among
+    // those that run, or it would not be served yet when HandleFunc returns.
+    let server = match start(addr, &state.routes) {
         Ok(server) => Arc::new(server),
         Err(problem) => {
+            drop(state);
             log::line(format_args!("http: ListenAndServe: {problem}"));
             return EOF;
         }
     };
-    let mut state = LIBRARY.lock();
-    for route in &state.routes[routes.len()..] {
-        add(&server, route);
-    }
-    // Requests come in already, and one of them may have called for the shutdown: it gets its answer too.
     state.running.push(server.clone());
     while state.shutdowns == entered {
         state = LIBRARY
