@@ -25,6 +25,13 @@ pub enum Kind {
         /// What happened.
         problem: String,
     },
+    /// The second tier could not be changed, or not be told in time: it is not known whether it has been.
+    Tier {
+        /// Where the engine is.
+        engine: String,
+        /// What happened.
+        problem: String,
+    },
     /// The operation is not in the dialect that the peers speak.
     Unsupported(&'static str),
     /// The group or the runtime that should do the work is gone.
@@ -67,6 +74,7 @@ impl std::fmt::Display for Error {
             Kind::Panicked(message) => write!(f, "the getter panicked: {message}"),
             Kind::Remote(message) => f.write_str(message),
             Kind::Peer { peer, problem } => write!(f, "peer {peer}: {problem}"),
+            Kind::Tier { engine, problem } => write!(f, "the second tier, {engine}: {problem}"),
             Kind::Unsupported(what) => f.write_str(what),
             Kind::Closed => f.write_str("the cache is gone"),
         }

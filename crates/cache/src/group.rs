@@ -11,13 +11,15 @@ use bytes::Bytes;
 use tokio::runtime::Handle;
 use tokio::sync::broadcast;
 
-use crate::error::Error;
+use crate::error::{Error, Kind};
 use crate::events::Event;
 use crate::flight::{Flight, Landing};
 use crate::getter::Getter;
+use crate::latency::{Latencies, Latency};
 use crate::peers::Pool;
 use crate::stats::{Counters, Stats};
 use crate::store::{Found, Held, Known, Place, Shard};
+use crate::tier::Tier;
 use crate::value::{Expiry, Value};
 
 pub use self::builder::{GroupBuilder, GroupError};
@@ -42,7 +44,11 @@ pub(crate) struct Inner {
     ttl: Option<Duration>,
     runtime: Handle,
     peers: Option<Arc<Pool>>,
+    tier: Option<Tier>,
     counters: Counters,
+    getter_took: Latencies,
+    peers_took: Latencies,
+    max_bytes: usize,
     events: broadcast::Sender<Event>,
 }
 
@@ -124,7 +130,7 @@ impl Group {
     /// The value of a key, if it is here and good. Loads nothing and never waits.
     pub fn peek(&self, key: impl AsRef<[u8]>) -> Option<Value> {
         let key = key.as_ref();
-        match self.0.shard(key).look(key, Duration::ZERO) {
+        match self.0.look_at(&mut self.0.shard(key), key, Duration::ZERO) {
             Found::Fresh(Known::Value(value), _) => Some(value),
             _ => None,
         }
@@ -153,11 +159,22 @@ impl Group {
     ///
     /// # Errors
     /// [`Kind::Peer`](crate::Kind::Peer) if the owner cannot be told: nothing is set then.
+    /// [`Kind::Tier`](crate::Kind::Tier) if a second tier cannot be told: it may have been set, and others may not
+    /// know.
     /// [`Kind::Unsupported`](crate::Kind::Unsupported) if it speaks golang/groupcache's dialect, which
     /// knows no set.
     pub async fn set(&self, key: impl AsRef<[u8]>, value: impl Into<Value>) -> Result<(), Error> {
         let (key, value) = (Bytes::copy_from_slice(key.as_ref()), value.into());
         let value = self.0.with_default_ttl(value);
+        if let Some(tier) = &self.0.tier {
+            let told = tier.set(self.name(), &key, value).await;
+            // Memory takes it from there: whoever sets at the same time, all agree on what the engine has. Also
+            // where it is not known whether the engine has it: what we have may be older.
+            let forgotten = self.forget(&[key]).await;
+            told?;
+            self.0.counters.sets.add(1);
+            return forgotten;
+        }
         let Some(peers) = &self.0.peers else {
             self.0.set_here(&key, value, Place::Main);
             return Ok(());
@@ -171,6 +188,7 @@ impl Group {
     /// # Errors
     /// [`Kind::Peer`](crate::Kind::Peer) with the first node that could not be told, when all others have
     /// been.
+    /// [`Kind::Tier`](crate::Kind::Tier) as for [`set`](Self::set).
     /// [`Kind::Unsupported`](crate::Kind::Unsupported) as for [`set`](Self::set).
     pub async fn delete(&self, key: impl AsRef<[u8]>) -> Result<(), Error> {
         self.delete_many([key]).await
@@ -188,10 +206,19 @@ impl Group {
             .into_iter()
             .map(|key| Bytes::copy_from_slice(key.as_ref()))
             .collect();
+        let told = match &self.0.tier {
+            Some(tier) => tier.delete(self.name(), &keys).await,
+            None => Ok(()),
+        };
+        told.and(self.forget(&keys).await)
+    }
+
+    /// Takes keys out of the memory of every node.
+    async fn forget(&self, keys: &[Bytes]) -> Result<(), Error> {
         if let Some(peers) = &self.0.peers {
-            return peers.delete(self, &keys).await;
+            return peers.delete(self, keys).await;
         }
-        for key in &keys {
+        for key in keys {
             self.0.delete_here(key);
         }
         Ok(())
@@ -199,13 +226,28 @@ impl Group {
 
     /// Forgets everything that this node keeps of the group. Other nodes keep theirs.
     pub fn clear(&self) {
-        for shard in &self.0.shards {
-            let mut shard = Held::lock(shard);
-            shard.clear();
-            // What is being loaded was asked for before, and is not kept.
-            shard.flights.clear();
+        self.0.clear_here();
+    }
+
+    /// Forgets everything that any node of the cluster keeps of the group. When it returns, nothing that was there
+    /// when it was called is given any more, by any node that can be reached.
+    ///
+    /// # Errors
+    /// [`Kind::Peer`](crate::Kind::Peer) with the first node that could not be told, when all others have been.
+    /// [`Kind::Unsupported`](crate::Kind::Unsupported) with other nodes in the dialects of Go's groupcaches, and
+    /// with a second tier.
+    pub async fn clear_everywhere(&self) -> Result<(), Error> {
+        if self.0.tier.is_some() {
+            return Err(Kind::Unsupported(
+                "a second tier is not cleared with the memory of its processes: let its keys expire, or delete them",
+            )
+            .into());
         }
-        self.0.tell(|| Event::Cleared);
+        if let Some(peers) = &self.0.peers {
+            return peers.clear(self).await;
+        }
+        self.clear();
+        Ok(())
     }
 
     /// What the group has done.
@@ -221,6 +263,21 @@ impl Group {
             }
         }
         stats
+    }
+
+    /// How long loads took: by the getter, and by other nodes.
+    pub(crate) fn latencies(&self) -> (Latency, Latency) {
+        (self.0.getter_took.snapshot(), self.0.peers_took.snapshot())
+    }
+
+    pub(crate) fn max_bytes(&self) -> usize {
+        self.0.max_bytes
+    }
+
+    /// Whether memory is believed.
+    pub(crate) fn is_listening(&self) -> bool {
+        let tier = self.0.tier.as_ref();
+        tier.is_none_or(|tier| tier.is_listening())
     }
 
     /// What happens to keys here, from now on. A receiver that falls more than 1,024 events behind loses
@@ -259,7 +316,7 @@ impl Group {
         let inner = &self.0;
         inner.counters.gets.add(1);
         let mut shard = inner.shard(key);
-        match shard.look(key, inner.stale_for) {
+        match inner.look_at(&mut shard, key, inner.stale_for) {
             Found::Fresh(known, place) => {
                 drop(shard);
                 inner.counters.cache_hits.add(1);
@@ -271,7 +328,7 @@ impl Group {
                 (Look::Done(outcome), None)
             }
             Found::Stale(value) => {
-                let (flight, landing) = begin(&mut shard, key);
+                let (flight, landing) = begin(&mut shard, key, inner.oldest_flight());
                 drop(shard);
                 if let Some(landing) = landing {
                     let key = Bytes::copy_from_slice(key);
@@ -286,7 +343,7 @@ impl Group {
                 (Look::Done(Ok(value)), None)
             }
             Found::Nothing => {
-                let (flight, landing) = begin(&mut shard, key);
+                let (flight, landing) = begin(&mut shard, key, inner.oldest_flight());
                 drop(shard);
                 inner.counters.loads.add(1);
                 if landing.is_none() {
@@ -315,9 +372,14 @@ enum Reach {
 }
 
 /// The flight of a key: the one that is there, or a new one, which somebody must then land.
-fn begin(shard: &mut Shard, key: &[u8]) -> (Arc<Flight>, Option<Landing>) {
+fn begin(
+    shard: &mut Shard,
+    key: &[u8],
+    oldest: Option<Duration>,
+) -> (Arc<Flight>, Option<Landing>) {
     if let Some(flight) = shard.flights.get(key)
         && !flight.is_lost()
+        && oldest.is_none_or(|oldest| flight.age() < oldest)
     {
         return (flight.clone(), None);
     }
@@ -338,6 +400,30 @@ impl Inner {
             (xxhash_rust::xxh3::xxh3_64_with_seed(key, self.seed) % count as u64) as usize
         };
         Held::lock(&self.shards[place])
+    }
+
+    /// Looks a key up in its shard, unless memory is not believed.
+    fn look_at(&self, shard: &mut Shard, key: &[u8], stale_for: Duration) -> Found {
+        if self.tier.as_ref().is_some_and(|tier| !tier.trust().holds()) {
+            return Found::Nothing;
+        }
+        shard.look(key, stale_for)
+    }
+
+    /// How old a load may be that others join: while changes are not told, no older than memory may be.
+    fn oldest_flight(&self) -> Option<Duration> {
+        let trust = self.tier.as_ref()?.trust();
+        (!trust.holds()).then(|| trust.max_stale())
+    }
+
+    /// Forgets everything here. Overtakes the loads under way.
+    pub(crate) fn clear_here(&self) {
+        for shard in &self.shards {
+            let mut shard = Held::lock(shard);
+            shard.clear();
+            shard.flights.clear();
+        }
+        self.tell(|| Event::Cleared);
     }
 
     /// Sets a key here, as its owner or as one who keeps a copy. Overtakes a load under way.

@@ -2,6 +2,7 @@
 
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Instant;
 
 use oxbridge::listen::Bind;
 use oxbridge::tls::TlsAcceptor;
@@ -10,6 +11,7 @@ use tokio::runtime::Handle;
 
 use crate::group::{Group, GroupBuilder, GroupError};
 use crate::peers::{PeerError, PeerHandler, Peers, Pool};
+use crate::snapshot::{GroupSnapshot, Snapshot};
 
 /// Groups, and the peers that share them. There is no global one: several may live in one process, each
 /// with its own. Cloning it is cheap and gives the same instance.
@@ -38,6 +40,7 @@ struct Inner {
     runtime: Handle,
     groups: Mutex<HashMap<String, Group>>,
     peers: Option<Arc<Pool>>,
+    made: Instant,
 }
 
 impl Instance {
@@ -59,6 +62,7 @@ impl Instance {
             runtime,
             groups: Mutex::default(),
             peers,
+            made: Instant::now(),
         }))
     }
 
@@ -116,6 +120,20 @@ impl Instance {
     /// The address of the node that owns a key; `None` without peers.
     pub fn owner(&self, key: impl AsRef<[u8]>) -> Option<String> {
         self.0.peers.as_ref()?.owner(key.as_ref())
+    }
+
+    /// What it is and has done, at this moment: see [`Snapshot`]. Other programs read it from the place where
+    /// peers are answered: [`PeerHandler`] has the paths.
+    pub fn snapshot(&self) -> Snapshot {
+        let peers = self.0.peers.as_ref();
+        Snapshot {
+            version: env!("CARGO_PKG_VERSION"),
+            node: peers.map(|peers| peers.me().to_owned()),
+            dialect: peers.map(|peers| peers.dialect().name()),
+            uptime_seconds: self.0.made.elapsed().as_secs_f64(),
+            groups: self.all_groups().iter().map(GroupSnapshot::of).collect(),
+            nodes: peers.map(|peers| peers.snapshot()).unwrap_or_default(),
+        }
     }
 
     /// What answers peers, for a server of the program's own: see [`PeerHandler`].

@@ -14,17 +14,21 @@
 #[doc = include_str!("../../../docs/cache.md")]
 struct Guide;
 
+mod breaker;
 mod error;
 mod events;
 mod flight;
 mod getter;
 mod group;
 mod instance;
+mod latency;
 mod membership;
 mod peers;
 mod ring;
+mod snapshot;
 mod stats;
 mod store;
+mod tier;
 mod value;
 
 pub use error::{Error, Kind};
@@ -32,9 +36,12 @@ pub use events::Event;
 pub use getter::{Getter, GetterFuture};
 pub use group::{Group, GroupBuilder, GroupError, Loading, Lookup};
 pub use instance::Instance;
+pub use latency::Latency;
 pub use membership::{Following, Source};
-pub use peers::{Dialect, PeerError, PeerHandler, Peers};
+pub use peers::{Dialect, NodeTls, NodeTlsError, PeerError, PeerHandler, Peers};
 pub use ring::{Ring, RingKind};
+pub use snapshot::{GroupSnapshot, NodeSnapshot, Snapshot};
 pub use stats::{CacheStats, Stats};
 pub use store::Place;
+pub use tier::{Invalidation, Redis, Tier, TierError};
 pub use value::{Expiry, Form, Value};

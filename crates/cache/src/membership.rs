@@ -1,4 +1,4 @@
-//! Who the peers are, where that is written down: a name of the DNS, or a file.
+//! Who the peers are, where that is written down: a name of the DNS, a file, or a registry.
 
 use std::path::PathBuf;
 use std::time::Duration;
@@ -7,6 +7,7 @@ use tokio::task::AbortHandle;
 
 use crate::instance::Instance;
 use crate::peers::Dialect;
+use crate::tier::Tier;
 
 /// Where the list of peers is kept.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -19,16 +20,37 @@ pub enum Source {
     /// A file with an address on each line, as [`Instance::set_peers`] takes them. Empty lines, and what
     /// follows a `#`, mean nothing. To change it, write another file and rename it over this one.
     File(PathBuf),
+    /// A Valkey or Redis, in which every node registers itself: one that leaves is gone at once, one that crashed
+    /// after three times the interval at which it follows. They must follow at the same one.
+    Registry(Tier),
 }
 
 /// Follows a [`Source`] until it is dropped. The peers then stay as they are.
 #[derive(Debug)]
 #[must_use = "dropped, it follows no longer"]
-pub struct Following(AbortHandle);
+pub struct Following {
+    task: AbortHandle,
+    /// Where we are registered, and as whom.
+    registered: Option<(Tier, String)>,
+}
+
+impl Following {
+    /// Follows no longer, and returns when this node has left a registry, if it was in one: dropping it does not
+    /// wait for that.
+    pub async fn leave(mut self) {
+        self.task.abort();
+        if let Some((tier, me)) = self.registered.take() {
+            tier.unregister(&me).await;
+        }
+    }
+}
 
 impl Drop for Following {
     fn drop(&mut self) {
-        self.0.abort();
+        self.task.abort();
+        if let Some((tier, me)) = self.registered.take() {
+            tier.unregister_later(me);
+        }
     }
 }
 
@@ -38,10 +60,14 @@ impl Instance {
     /// are, and a warning is logged once for each cause.
     pub fn follow(&self, source: Source, every: Duration) -> Following {
         let instance = self.clone();
+        let registered = match &source {
+            Source::Registry(tier) => self.peers().map(|me| (tier.clone(), me.me().to_owned())),
+            _ => None,
+        };
         let task = self.runtime().spawn(async move {
             let (mut taken, mut warned) = (Vec::new(), None);
             loop {
-                match instance.list(&source).await {
+                match instance.list(&source, every).await {
                     Ok(list) if list == taken => {}
                     Ok(list) => match instance.set_peers(&list) {
                         Ok(()) => {
@@ -55,11 +81,14 @@ impl Instance {
                 tokio::time::sleep(every).await;
             }
         });
-        Following(task.abort_handle())
+        Following {
+            task: task.abort_handle(),
+            registered,
+        }
     }
 
     /// What the source says, sorted, each address once.
-    async fn list(&self, source: &Source) -> Result<Vec<String>, String> {
+    async fn list(&self, source: &Source, every: Duration) -> Result<Vec<String>, String> {
         let mut list = match source {
             Source::File(path) => {
                 let path = path.clone();
@@ -69,6 +98,11 @@ impl Instance {
                     .map_err(|_| format!("{name}: not read"))?
                     .map_err(|error| format!("{name}: {error}"))?;
                 addresses(&text)
+            }
+            Source::Registry(tier) => {
+                let good_for = (every * 3).max(Duration::from_millis(500));
+                tier.nodes(self.peers().map(|peers| peers.me()), good_for)
+                    .await?
             }
             Source::Dns(name) => {
                 let found = tokio::net::lookup_host(name.as_str()).await;

@@ -87,6 +87,41 @@ impl Ring {
         &self.nodes
     }
 
+    /// The share of all keys that each node owns, in the order of [`nodes`](Self::nodes): between 0 and 1, and 1
+    /// together. On a ring it is the length of the arcs before a node's places, if hashes were spread evenly over
+    /// it; FNV-1's are not, and what a node is asked for may be far from that.
+    pub fn shares(&self) -> Vec<f64> {
+        if self.kind == RingKind::Rendezvous {
+            return vec![1.0 / self.nodes.len() as f64; self.nodes.len()];
+        }
+        let mut shares = vec![0.0; self.nodes.len()];
+        // In the order of the places, each node owns what lies between the place before and its own.
+        let (least, size) = match self.kind {
+            RingKind::Crc32 => (0, 2_f64.powi(32)),
+            RingKind::Fnv1 | RingKind::Rendezvous => (i64::MIN, 2_f64.powi(64)),
+        };
+        let mut before = least;
+        for (place, node) in &self.points {
+            shares[*node as usize] += place.abs_diff(before) as f64 / size;
+            before = *place;
+        }
+        // What lies after the last place is the first one's.
+        if let Some((_, first)) = self.points.first() {
+            let covered: f64 = shares.iter().sum();
+            shares[*first as usize] += 1.0 - covered;
+        }
+        shares
+    }
+
+    /// The nodes by their claim to a key, its owner first. Where there is no ring: each node has a claim of its own.
+    pub(crate) fn ranked(&self, key: &[u8]) -> Vec<usize> {
+        let mut ranked: Vec<usize> = (0..self.seeds.len()).collect();
+        ranked.sort_by_key(|node| {
+            std::cmp::Reverse((xxh3_64_with_seed(key, self.seeds[*node]), *node))
+        });
+        ranked
+    }
+
     pub(crate) fn owner_index(&self, key: &[u8]) -> Option<usize> {
         if self.kind == RingKind::Rendezvous {
             let scores = self.seeds.iter().enumerate();
@@ -163,6 +198,46 @@ mod tests {
             owners(&ring, &["Bob", "Johnny", "Rick"]),
             ["a.svc.local", "b.svc.local", "c.svc.local"]
         );
+    }
+
+    #[test]
+    fn the_owner_has_the_first_claim() {
+        let ring = Ring::new(RingKind::Rendezvous, 0, ["a", "b", "c", "d"]);
+        for key in 0..200_u8 {
+            let mut ranked = ring.ranked(&[key]);
+            assert_eq!(ring.owner_index(&[key]), ranked.first().copied());
+            ranked.sort_unstable();
+            assert_eq!(ranked, [0, 1, 2, 3]);
+        }
+    }
+
+    #[test]
+    fn shares_are_what_keys_with_even_hashes_get() {
+        let nodes: Vec<String> = (0..5).map(|n| format!("http://10.0.0.{n}:80")).collect();
+        for kind in [RingKind::Crc32, RingKind::Rendezvous] {
+            let ring = Ring::new(kind, 50, &nodes[..]);
+            let shares = ring.shares();
+            assert!(
+                (shares.iter().sum::<f64>() - 1.0).abs() < 1e-9,
+                "{shares:?}"
+            );
+            let mut counts = vec![0_u32; nodes.len()];
+            for n in 0..100_000_u64 {
+                // CRC-32 of random bytes is even.
+                let key = xxh3_64(&n.to_le_bytes()).to_le_bytes();
+                counts[ring.owner_index(&key).expect("there are nodes")] += 1;
+            }
+            for (share, count) in shares.iter().zip(counts) {
+                let counted = f64::from(count) / 100_000.0;
+                assert!(
+                    (share - counted).abs() < 0.01,
+                    "{kind:?}: {share} and {counted}"
+                );
+            }
+        }
+        let one = Ring::new(RingKind::Fnv1, 50, ["a"]);
+        assert!((one.shares()[0] - 1.0).abs() < 1e-9);
+        assert!(Ring::new(RingKind::Fnv1, 50, [""; 0]).shares().is_empty());
     }
 
     #[test]

@@ -24,6 +24,10 @@ pub struct Stats {
     pub peer_loads: u64,
     /// Loads that the owner of the key could not answer.
     pub peer_errors: u64,
+    /// Loads that the second tier answered.
+    pub tier_hits: u64,
+    /// Loads for which the second tier could not be asked.
+    pub tier_errors: u64,
     /// Keys asked for by peers.
     pub server_requests: u64,
     /// Values set by this process or by peers.
@@ -81,6 +85,8 @@ counters!(
     local_load_errs,
     peer_loads,
     peer_errors,
+    tier_hits,
+    tier_errors,
     server_requests,
     sets,
     deletes

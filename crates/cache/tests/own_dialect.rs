@@ -4,7 +4,7 @@ mod cluster;
 
 use std::collections::HashSet;
 use std::sync::Arc;
-use std::sync::atomic::Ordering::SeqCst;
+use std::sync::atomic::{AtomicUsize, Ordering::SeqCst};
 use std::time::Duration;
 
 use bytes::Bytes;
@@ -267,4 +267,204 @@ async fn nodes_with_certificates_talk_and_others_do_not() {
         .filter_map(|i| nodes[0].1.owner(format!("{i}")))
         .collect();
     assert_eq!(owners.len(), 3);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_group_is_cleared_on_every_node() {
+    let nodes = three(|peers| peers);
+    let keys: Vec<String> = (0..60).map(|i| format!("key {i}")).collect();
+    for node in &nodes {
+        node.group.get_many(&keys).await;
+    }
+    assert_eq!(loads(&nodes), keys.len());
+    nodes[0]
+        .group
+        .clear_everywhere()
+        .await
+        .expect("all are there");
+    for node in &nodes {
+        assert!(keys.iter().all(|key| node.group.peek(key).is_none()));
+    }
+    nodes[1].group.get_many(&keys).await;
+    assert_eq!(loads(&nodes), 2 * keys.len());
+
+    let nobody = "http://127.0.0.1:1";
+    let addresses = [nodes[0].address.as_str(), &nodes[1].address, nobody];
+    nodes[0].cache.set_peers(addresses).expect("good addresses");
+    let error = nodes[0].group.clear_everywhere().await;
+    let error = error.expect_err("one is not there");
+    assert!(
+        matches!(error.kind(), Kind::Peer { peer, .. } if peer == nobody),
+        "{error}"
+    );
+    assert!(
+        keys.iter().all(|key| nodes[1].group.peek(key).is_none()),
+        "the others were told"
+    );
+}
+
+/// A node whose server is known.
+struct Served {
+    cache: Instance,
+    group: oxbridge_cache::Group,
+    _server: oxbridge::Server,
+}
+
+/// Three nodes, of which the second is slow.
+struct OneSlow {
+    nodes: Vec<Served>,
+    addresses: Vec<String>,
+    /// Its getter waits until this is true.
+    gate: Arc<tokio::sync::watch::Sender<bool>>,
+    /// What the getters read, and say before who they are.
+    database: Arc<AtomicUsize>,
+}
+
+fn one_slow(settings: impl Fn(Peers) -> Peers) -> OneSlow {
+    let gate = Arc::new(tokio::sync::watch::Sender::new(false));
+    let database = Arc::new(AtomicUsize::new(0));
+    let mut nodes = Vec::new();
+    let mut addresses = Vec::new();
+    for number in 0..3 {
+        let place = std::net::TcpListener::bind("127.0.0.1:0")
+            .and_then(|listener| listener.local_addr())
+            .expect("a free port");
+        let address = format!("http://{place}");
+        let peers = settings(Peers::new(Dialect::Oxbridge, &address).timeout(PATIENCE));
+        let cache = Instance::with_peers(peers);
+        let (gate, database) = (gate.clone(), database.clone());
+        let group = cache.group("things").getter(move |_: Bytes| {
+            let mut opened = gate.subscribe();
+            let database = database.clone();
+            async move {
+                if number == 1 {
+                    // The other end is in the test, which may be over.
+                    let _ = opened.wait_for(|open| *open).await;
+                }
+                Ok(oxbridge_cache::Value::new(format!(
+                    "{} by {number}",
+                    database.load(SeqCst)
+                )))
+            }
+        });
+        let server = cache.serve(place.to_string().parse::<Bind>().expect("an address"));
+        nodes.push(Served {
+            cache,
+            group: group.expect("it is new"),
+            _server: server.expect("it listens"),
+        });
+        addresses.push(address);
+    }
+    for node in &nodes {
+        node.cache.set_peers(&addresses).expect("good addresses");
+    }
+    OneSlow {
+        nodes,
+        addresses,
+        gate,
+        database,
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_node_with_too_much_to_do_hands_some_on_and_changes_reach_what_it_handed_on() {
+    let OneSlow {
+        nodes,
+        addresses,
+        gate,
+        database,
+    } = one_slow(|peers| peers.bounded_load(Some(1.25)));
+    let (cache, group) = (&nodes[0].cache, &nodes[0].group);
+    let mut slow = (0..)
+        .map(|n| format!("key {n}"))
+        .filter(|key| cache.owner(key).as_ref() == Some(&addresses[1]));
+    let mut first = Vec::new();
+    for key in slow.by_ref().take(128) {
+        let group = group.clone();
+        first.push(tokio::spawn(async move {
+            group.get(key).await.expect("a value")
+        }));
+    }
+    let handed_on: Vec<String> = slow.take(40).collect();
+    while nodes[1].group.stats().server_requests < 128 {
+        tokio::time::sleep(Duration::from_millis(5)).await;
+    }
+    let mut values = Vec::new();
+    for key in &handed_on {
+        values.push(group.get(key).await.expect("a value"));
+    }
+    let by = |number: u32| {
+        let end = format!(" by {number}");
+        values
+            .iter()
+            .filter(|value| value.bytes().ends_with(end.as_bytes()))
+            .count()
+    };
+    assert_eq!(by(1), 0);
+    assert!(
+        by(0) > 0 && by(2) > 0,
+        "both others take their share: {} and {}",
+        by(0),
+        by(2)
+    );
+
+    // Whoever has a copy hears of a change.
+    for (round, key) in handed_on.iter().enumerate() {
+        let new = round + 1;
+        database.store(new, SeqCst);
+        if round % 2 == 0 {
+            nodes[2].group.delete(key).await.expect("all are told");
+        } else {
+            let value = format!("{new} by somebody");
+            nodes[2].group.set(key, value).await.expect("all are told");
+        }
+        let value = group.get(key).await.expect("a value");
+        assert!(
+            value.bytes().starts_with(format!("{new} ").as_bytes()),
+            "{round}: {value:?}"
+        );
+    }
+    gate.send_replace(true);
+    for load in first {
+        assert!(load.await.expect("no panic").bytes().ends_with(b" by 1"));
+    }
+    // It has nothing to do any more, and is asked again.
+    let value = group.get("later").await.expect("a value");
+    let owner = addresses
+        .iter()
+        .position(|a| Some(a) == cache.owner("later").as_ref());
+    assert!(
+        value
+            .bytes()
+            .ends_with(format!(" by {}", owner.expect("somebody")).as_bytes())
+    );
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn without_a_bound_every_key_is_its_owners() {
+    let OneSlow {
+        nodes,
+        addresses,
+        gate,
+        ..
+    } = one_slow(|peers| peers);
+    let (cache, group) = (&nodes[0].cache, &nodes[0].group);
+    let slow = (0..)
+        .map(|n| format!("key {n}"))
+        .filter(|key| cache.owner(key).as_ref() == Some(&addresses[1]));
+    let loads: Vec<_> = slow
+        .take(300)
+        .map(|key| {
+            let group = group.clone();
+            tokio::spawn(async move { group.get(key).await.expect("a value") })
+        })
+        .collect();
+    let asked = || nodes[1].group.stats().server_requests;
+    while asked() < 300 {
+        tokio::time::sleep(Duration::from_millis(5)).await;
+    }
+    gate.send_replace(true);
+    for load in loads {
+        assert!(load.await.expect("no panic").bytes().ends_with(b" by 1"));
+    }
 }

@@ -2,6 +2,7 @@
 
 use std::panic::AssertUnwindSafe;
 use std::sync::Arc;
+use std::time::Instant;
 
 use bytes::Bytes;
 use futures_util::FutureExt as _;
@@ -12,6 +13,7 @@ use crate::flight::Flight;
 use crate::getter::panicked;
 use crate::peers::Answer;
 use crate::store::{Known, Place};
+use crate::tier::Read;
 use crate::value::{Expiry, Value};
 
 use super::{Begun, Inner, Reach};
@@ -20,6 +22,26 @@ use super::{Begun, Inner, Reach};
 struct Loaded {
     outcome: Result<Value, Error>,
     place: Option<Place>,
+    /// Until when it is known that there is no such thing, where somebody else has found that out.
+    absent_until: Option<Expiry>,
+}
+
+impl Loaded {
+    /// What somebody else has found out.
+    fn of(known: Known) -> Loaded {
+        let absent_until = match &known {
+            Known::Absent(_, until) => Some(*until),
+            Known::Value(_) => None,
+        };
+        Loaded {
+            outcome: match known {
+                Known::Value(value) => Ok(value),
+                Known::Absent(what, _) => Err(Error::not_found(what)),
+            },
+            place: Some(Place::Main),
+            absent_until,
+        }
+    }
 }
 
 impl Inner {
@@ -70,6 +92,7 @@ impl Inner {
                 Some(Loaded {
                     outcome: Ok(value),
                     place: keep.then_some(Place::Hot),
+                    absent_until: None,
                 })
             }
             Answer::Refused(error) => {
@@ -77,6 +100,7 @@ impl Inner {
                 Some(Loaded {
                     outcome: Err(error),
                     place: None,
+                    absent_until: None,
                 })
             }
             Answer::Failed(error) => {
@@ -91,35 +115,70 @@ impl Inner {
         if reach == Reach::Cluster
             && let Some(peers) = &self.peers
         {
+            let asked = Instant::now();
             let answer = peers.get(&self.name, key).await;
+            if !matches!(answer, Answer::Ours) {
+                self.peers_took.add(asked.elapsed());
+            }
             if let Some(loaded) = self.take_answer(answer) {
                 return loaded;
             }
         }
+        let mut lease = None;
+        let mut place = Some(Place::Main);
+        if let Some(tier) = &self.tier {
+            match tier.read(&self.name, key).await {
+                Read::Known(known) => {
+                    self.counters.tier_hits.add(1);
+                    return Loaded::of(known);
+                }
+                Read::Nothing(seen) => lease = Some(seen),
+                Read::Failed => {
+                    self.counters.tier_errors.add(1);
+                    // The engine may have something else, which others give.
+                    place = None;
+                }
+            }
+        }
+        let asked = Instant::now();
         let outcome = AssertUnwindSafe(async { self.getter.load(key.clone()).await })
             .catch_unwind()
             .await
             .unwrap_or_else(|panic| Err(panicked(&*panic)));
+        self.getter_took.add(asked.elapsed());
         match &outcome {
             Ok(_) => self.counters.local_loads.add(1),
             Err(_) => self.counters.local_load_errs.add(1),
         }
-        Loaded {
+        let loaded = Loaded {
             outcome: outcome.map(|value| self.with_default_ttl(value)),
-            place: Some(Place::Main),
+            place,
+            absent_until: None,
+        };
+        if let (Some(tier), Some(lease), Some(known)) = (&self.tier, lease, self.known(&loaded)) {
+            tier.fill(&self.name, key, &known, lease).await;
+        }
+        loaded
+    }
+
+    /// What of it can be kept.
+    fn known(&self, loaded: &Loaded) -> Option<Known> {
+        match &loaded.outcome {
+            Ok(value) => Some(Known::Value(value.clone())),
+            Err(error) => match error.kind() {
+                Kind::NotFound(what) => {
+                    let until = Expiry::after(self.negative_ttl?);
+                    let until = loaded.absent_until.map_or(until, |told| told.min(until));
+                    Some(Known::Absent(what.clone(), until))
+                }
+                _ => None,
+            },
         }
     }
 
     /// Keeps what was loaded, unless a set, a delete or a clear came in between.
     fn keep(&self, key: &Bytes, flight: &Arc<Flight>, loaded: &Loaded) {
-        let known = match (&loaded.outcome, self.negative_ttl) {
-            (Ok(value), _) => Some(Known::Value(value.clone())),
-            (Err(error), Some(ttl)) => match error.kind() {
-                Kind::NotFound(what) => Some(Known::Absent(what.clone(), Expiry::after(ttl))),
-                _ => None,
-            },
-            (Err(_), None) => None,
-        };
+        let known = self.known(loaded);
         let mut shard = self.shard(key);
         if !shard
             .flights

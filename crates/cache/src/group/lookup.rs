@@ -48,7 +48,7 @@ impl Group {
         let key = key.as_ref();
         let inner = self.inner();
         inner.counters.gets.add(1);
-        let found = inner.shard(key).look(key, Duration::ZERO);
+        let found = inner.look_at(&mut inner.shard(key), key, Duration::ZERO);
         match found {
             Found::Fresh(Known::Value(value), place) => {
                 inner.counters.cache_hits.add(1);

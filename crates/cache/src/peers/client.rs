@@ -198,6 +198,15 @@ impl Client {
         Ok(())
     }
 
+    /// Has the node forget a whole group: our own dialect has that.
+    pub(super) async fn clear(&self, node: &Node, group: &str) -> Result<(), Refusal> {
+        self.tell(
+            Request::post(self.bulk_url(node, group, "clear")),
+            Bytes::new(),
+        )
+        .await
+    }
+
     /// Has the node forget keys by one request; false if it knows no such request, as versions before
     /// 3.3 of groupcache-go do not.
     async fn delete_texts(

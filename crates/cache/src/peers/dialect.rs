@@ -22,6 +22,16 @@ pub enum Dialect {
 }
 
 impl Dialect {
+    /// Its name in snapshots and settings.
+    pub fn name(self) -> &'static str {
+        match self {
+            Dialect::Golang => "golang",
+            Dialect::Mailgun => "mailgun",
+            Dialect::GroupcacheGo => "groupcache-go",
+            Dialect::Oxbridge => "oxbridge",
+        }
+    }
+
     /// How its clusters divide their keys.
     pub fn ring(self) -> RingKind {
         match self {

@@ -36,6 +36,10 @@ use super::wire::{GetResponse, Keys, Outcome, Outcomes, RemoveKeysRequest, SetRe
 /// On a mux, keys such as `..` and `a//b`, which it would take for parts of a path, are answered with a
 /// redirect, as in Go; on a port of its own they are keys like any other.
 ///
+/// Two requests are for people and programs that watch: `GET BASE?snapshot` gives a
+/// [`Snapshot`](crate::Snapshot) as JSON and `GET BASE?metrics` the same for Prometheus, where `BASE` is
+/// [`Peers::base_path`](crate::Peers::base_path), `/_groupcache/`. They ask for the secret, if there is one.
+///
 /// In the dialects of Go whoever reaches it can read every key, and in two of them change it: the protocols
 /// have no credentials, and it belongs on a network of its own. In [`Dialect::Oxbridge`] only those who know
 /// [`Peers::secret`](crate::Peers::secret) are answered.
@@ -57,6 +61,12 @@ enum Asked {
     RemoveKeys(Group),
     GetMany(Group),
     DeleteMany(Group),
+    /// Everything is to be forgotten.
+    Clear(Group),
+    /// What the node is and does, as JSON.
+    Snapshot,
+    /// The same for Prometheus.
+    Metrics,
     Wrong(Reply),
 }
 
@@ -91,6 +101,16 @@ impl PeerHandler {
                 group.inner().delete_here(&key);
                 Reply::empty()
             }
+            Asked::Snapshot => self.snapshot(),
+            Asked::Metrics => Reply {
+                status: StatusCode::OK,
+                content_type: "text/plain; version=0.0.4; charset=utf-8",
+                body: self.0.snapshot().prometheus().into(),
+            },
+            Asked::Clear(group) => {
+                group.clear();
+                Reply::empty()
+            }
             Asked::Set(group) => return self.with_body(exchange, group, set),
             Asked::RemoveKeys(group) => return self.with_body(exchange, group, remove_keys),
             Asked::DeleteMany(group) => return self.with_body(exchange, group, delete_many),
@@ -121,6 +141,13 @@ impl PeerHandler {
         let Some(rest) = path.strip_prefix(base.as_bytes()) else {
             return Asked::Wrong(Reply::error(StatusCode::BAD_REQUEST, "bad request"));
         };
+        if rest.is_empty() && method == Method::GET {
+            match uri.query() {
+                Some("snapshot") => return Asked::Snapshot,
+                Some("metrics") => return Asked::Metrics,
+                _ => {}
+            }
+        }
         let rest = decode(rest, dialect);
         let mut parts = rest.splitn(2, |byte| *byte == b'/');
         let (name, key) = (parts.next().unwrap_or_default(), parts.next());
@@ -138,6 +165,7 @@ impl PeerHandler {
         match bulk {
             Some("bulk=get") => return Asked::GetMany(group),
             Some("bulk=delete") => return Asked::DeleteMany(group),
+            Some("bulk=clear") => return Asked::Clear(group),
             _ => {}
         }
         let key = Bytes::copy_from_slice(key.unwrap_or_default());
@@ -154,6 +182,17 @@ impl PeerHandler {
                 StatusCode::METHOD_NOT_ALLOWED,
                 "method not allowed",
             )),
+        }
+    }
+
+    fn snapshot(&self) -> Reply {
+        match serde_json::to_vec(&self.0.snapshot()) {
+            Ok(body) => Reply {
+                status: StatusCode::OK,
+                content_type: "application/json",
+                body: body.into(),
+            },
+            Err(error) => Reply::error(StatusCode::INTERNAL_SERVER_ERROR, &error.to_string()),
         }
     }
 

@@ -1,6 +1,7 @@
 //! Who the other nodes are, and which of them owns a key.
 
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering::Relaxed};
 use std::time::{Duration, Instant};
 
 use arc_swap::ArcSwap;
@@ -8,13 +9,15 @@ use bytes::Bytes;
 use futures_util::future::join_all;
 use tokio::runtime::Handle;
 
+use crate::breaker::Breaker;
 use crate::error::{Error, Kind};
 use crate::group::Group;
+use crate::latency::Latencies;
 use crate::ring::Ring;
+use crate::snapshot::NodeSnapshot;
 use crate::store::Place;
 use crate::value::{Expiry, Value};
 
-use super::breaker::Breaker;
 use super::client::{Client, Refusal};
 use super::dialect::Dialect;
 use super::secret::Secret;
@@ -30,6 +33,7 @@ pub struct Peers {
     pub(super) max_answer: usize,
     pub(super) secret: Option<Secret>,
     pub(super) tls: Option<Arc<rustls::ClientConfig>>,
+    pub(super) bounded_load: Option<f64>,
 }
 
 impl Peers {
@@ -45,7 +49,31 @@ impl Peers {
             max_answer: 256 << 20,
             secret: None,
             tls: None,
+            bounded_load: None,
         }
+    }
+
+    /// How far above the mean a node may be loaded, in [`Dialect::Oxbridge`]: with 1.25, by a quarter. A key whose
+    /// owner has more of this node's requests under way than that, and more than 128, is asked of the node with
+    /// the next claim to it, which loads it by its own getter if it does not have it; so one slow node holds
+    /// nobody up.
+    ///
+    /// This is for groups whose getters give what was set: a database that is written first. Elsewhere a value
+    /// that was set may be missed while its owner has too much to do. Every node may choose for itself.
+    /// Default: `None`, which bounds nothing.
+    ///
+    /// After V. Mirrokni, M. Thorup and M. Zadimoghaddam, "Consistent Hashing with Bounded Loads" (2018), with the
+    /// load that a node sees itself.
+    ///
+    /// # Panics
+    /// If it is less than 1, or no number.
+    #[must_use]
+    pub fn bounded_load(mut self, factor: Option<f64>) -> Self {
+        if let Some(factor) = factor {
+            assert!(factor >= 1.0, "a load bound is 1 or more, not {factor}");
+        }
+        self.bounded_load = factor;
+        self
     }
 
     /// What every node must say to be answered, in [`Dialect::Oxbridge`]; the dialects of Go have no place for
@@ -154,7 +182,23 @@ pub(super) struct Node {
     /// Where it answers: everything of a URL but group and key.
     pub(super) base: String,
     breaker: Breaker,
+    answered: Latencies,
+    failed: AtomicU64,
+    /// Keys that it has been asked for and has not answered yet.
+    under_way: AtomicUsize,
 }
+
+/// Keys that a node is being asked for, until this is dropped.
+struct UnderWay<'a>(&'a Node, usize);
+
+impl Drop for UnderWay<'_> {
+    fn drop(&mut self) {
+        self.0.under_way.fetch_sub(self.1, Relaxed);
+    }
+}
+
+/// So many keys may be under way to a node whatever the others have: below that, the mean says little.
+const AT_LEAST: usize = 128;
 
 /// What the cluster says to a key.
 pub(crate) enum Answer {
@@ -231,6 +275,9 @@ impl Pool {
                     address: address.clone(),
                     base,
                     breaker: Breaker::default(),
+                    answered: Latencies::default(),
+                    failed: AtomicU64::new(0),
+                    under_way: AtomicUsize::new(0),
                 }))
             })
         });
@@ -271,11 +318,54 @@ impl Pool {
         self.members.load().ring.owner(key).map(str::to_owned)
     }
 
-    /// The node that owns a key; `None` if it is us, or nobody.
+    /// The nodes as we see them.
+    pub(crate) fn snapshot(&self) -> Vec<NodeSnapshot> {
+        let members = self.members.load();
+        let nodes = members.ring.nodes().iter().zip(members.ring.shares());
+        nodes
+            .zip(&members.nodes)
+            .map(|((address, share), node)| {
+                let latency = node.as_ref().map(|node| node.answered.snapshot());
+                let latency = latency.unwrap_or_default();
+                NodeSnapshot {
+                    address: address.clone(),
+                    is_self: node.is_none(),
+                    share,
+                    answers: node.as_ref().is_none_or(|node| node.breaker.is_closed()),
+                    answered: latency.count(),
+                    failed: node.as_ref().map_or(0, |node| node.failed.load(Relaxed)),
+                    latency,
+                }
+            })
+            .collect()
+    }
+
+    /// The node that owns a key, and so is told of changes first; `None` if it is us, or nobody.
     fn owner_node(&self, key: &[u8]) -> Option<Arc<Node>> {
         let members = self.members.load();
         let owner = members.ring.owner_index(key)?;
         members.nodes[owner].clone()
+    }
+
+    /// The node to ask for a key: its owner, or, if that has too much to do, the one with the next claim to it.
+    /// `None` if it is for us to load.
+    fn node_for(&self, key: &[u8]) -> Option<Arc<Node>> {
+        let members = self.members.load();
+        let owner = members.ring.owner_index(key)?;
+        let owner = members.nodes[owner].as_ref()?;
+        match self.settings.bounded_load {
+            Some(factor)
+                if self.dialect() == Dialect::Oxbridge && members.is_full(owner, factor) =>
+            {
+                let ranked = members.ring.ranked(key).into_iter();
+                let mut ranked = ranked.map(|place| members.nodes[place].as_ref());
+                let free =
+                    ranked.find(|node| node.is_none_or(|node| !members.is_full(node, factor)));
+                // Somebody is below the mean; that all are full is a moment in between.
+                free.unwrap_or(Some(owner)).cloned()
+            }
+            _ => Some(owner.clone()),
+        }
     }
 
     fn others(&self) -> Vec<Arc<Node>> {
@@ -296,14 +386,18 @@ impl Pool {
 
     /// Asks the owner of a key.
     pub(crate) async fn get(&self, group: &str, key: &Bytes) -> Answer {
-        let Some(node) = self.owner_node(key) else {
+        let Some(node) = self.node_for(key) else {
             return Answer::Ours;
         };
         if !node.breaker.admits(Instant::now()) {
             return Answer::Failed(failure(&node, "it has not answered lately"));
         }
-        let outcome = self.client.get(&node, group, key).await;
-        node.note(&outcome);
+        let asked = Instant::now();
+        let outcome = {
+            let _under_way = node.begin(1);
+            self.client.get(&node, group, key).await
+        };
+        node.note(asked, &outcome);
         match outcome {
             Ok(value) => Answer::Value(value, self.client.keeps_copy()),
             Err(Refusal::Final(error)) => Answer::Refused(error),
@@ -320,7 +414,7 @@ impl Pool {
         }
         let mut theirs: Vec<(Arc<Node>, Vec<usize>)> = Vec::new();
         for (place, key) in keys.iter().enumerate() {
-            let Some(node) = self.owner_node(key) else {
+            let Some(node) = self.node_for(key) else {
                 continue;
             };
             match theirs
@@ -335,8 +429,8 @@ impl Pool {
         let asked = asked.map(async |(node, places)| {
             let wanted = places.iter().map(|place| keys[*place].clone()).collect();
             let outcomes = if node.breaker.admits(Instant::now()) {
-                let outcomes = self.client.get_many(&node, group, wanted).await;
-                told(&node, outcomes)
+                let _under_way = node.begin(places.len());
+                told(&node, self.client.get_many(&node, group, wanted)).await
             } else {
                 Err(failure(&node, "it has not answered lately"))
             };
@@ -383,7 +477,7 @@ impl Pool {
         }
         // The owner first: if it cannot be told, nothing has changed.
         if let Some(node) = &owner {
-            told(node, self.client.set(node, group.name(), key, &value).await)?;
+            told(node, self.client.set(node, group.name(), key, &value)).await?;
         } else {
             inner.set_here(key, value.clone(), Place::Main);
         }
@@ -393,10 +487,7 @@ impl Pool {
                 inner.set_here(key, value.clone(), Place::Main);
             }
             let told = join_all(self.others_than(owner.as_ref()).map(async |node| {
-                told(
-                    &node,
-                    self.client.set(&node, group.name(), key, &value).await,
-                )
+                told(&node, self.client.set(&node, group.name(), key, &value)).await
             }));
             return told.await.into_iter().collect();
         }
@@ -408,7 +499,7 @@ impl Pool {
             // And so are those of the others, and what they have asked the owner for and not got yet.
             let keys = std::slice::from_ref(key);
             let told = join_all(self.others_than(owner.as_ref()).map(async |node| {
-                told(&node, self.client.delete(&node, group.name(), keys).await)
+                told(&node, self.client.delete(&node, group.name(), keys)).await
             }));
             return told.await.into_iter().collect();
         }
@@ -437,6 +528,27 @@ impl Pool {
         first.and(then)
     }
 
+    /// Forgets a group on every node.
+    pub(crate) async fn clear(&self, group: &Group) -> Result<(), Error> {
+        let others = self.others();
+        if self.dialect() != Dialect::Oxbridge && !others.is_empty() {
+            return Err(Kind::Unsupported("the dialects of Go's groupcaches know no clear").into());
+        }
+        let mut problem = Ok(());
+        // A node that has forgotten may still get a copy from one that has not. When all have, nothing old is
+        // left but such copies.
+        for _ in 0..2 {
+            group.clear();
+            let told = join_all(
+                others
+                    .iter()
+                    .map(async |node| told(node, self.client.clear(node, group.name())).await),
+            );
+            problem = problem.and(told.await.into_iter().collect());
+        }
+        problem
+    }
+
     /// Deletes on each node the keys that it owns, or those that it does not own.
     async fn delete_on(
         &self,
@@ -454,26 +566,58 @@ impl Pool {
             if theirs.is_empty() {
                 return Ok(());
             }
-            told(node, self.client.delete(node, group.name(), &theirs).await)
+            told(node, self.client.delete(node, group.name(), &theirs)).await
         }));
         // Every node has been told by then; the first problem is the caller's.
         told.await.into_iter().collect()
     }
 }
 
+impl Members {
+    /// Whether one more key would be too much for a node, by what the others have.
+    fn is_full(&self, node: &Node, factor: f64) -> bool {
+        let under_way = node.under_way.load(Relaxed);
+        if under_way < AT_LEAST {
+            return false;
+        }
+        let others = self.nodes.iter().flatten();
+        let (count, total) = others.fold((0, 1), |(count, total), node| {
+            (count + 1, total + node.under_way.load(Relaxed))
+        });
+        (under_way + 1) as f64 > factor * total as f64 / f64::from(count)
+    }
+}
+
 impl Node {
+    /// Counts keys as under way.
+    fn begin(&self, keys: usize) -> UnderWay<'_> {
+        self.under_way.fetch_add(keys, Relaxed);
+        UnderWay(self, keys)
+    }
+
     /// What came of a request says whether the node is worth another one.
-    fn note<T>(&self, outcome: &Result<T, Refusal>) {
+    fn note<T>(&self, asked: Instant, outcome: &Result<T, Refusal>) {
         match outcome {
-            Err(Refusal::Silent(_)) => self.breaker.failed(Instant::now()),
-            _ => self.breaker.answered(),
+            Err(Refusal::Silent(_)) => {
+                self.breaker.failed(Instant::now());
+                self.failed.fetch_add(1, Relaxed);
+            }
+            _ => {
+                self.breaker.answered();
+                self.answered.add(asked.elapsed());
+            }
         }
     }
 }
 
 /// What came of telling a node something.
-fn told<T>(node: &Node, outcome: Result<T, Refusal>) -> Result<T, Error> {
-    node.note(&outcome);
+async fn told<T>(
+    node: &Node,
+    telling: impl Future<Output = Result<T, Refusal>>,
+) -> Result<T, Error> {
+    let asked = Instant::now();
+    let outcome = telling.await;
+    node.note(asked, &outcome);
     outcome.map_err(|refusal| refused(node, refusal))
 }
 

@@ -38,6 +38,11 @@ impl Breaker {
         }
     }
 
+    /// Whether requests are made, other than one that tries.
+    pub(crate) fn is_closed(&self) -> bool {
+        self.state().pause.is_none()
+    }
+
     /// A request was answered, whatever the answer.
     pub(crate) fn answered(&self) {
         *self.state() = State::default();
