@@ -15,7 +15,6 @@ from __future__ import annotations
 
 import contextlib
 import os
-import socket
 import sys
 from collections.abc import Iterator, Mapping
 from pathlib import Path
@@ -24,7 +23,7 @@ from typing import Protocol
 import pytest
 
 from cargo_example import cargo_example
-from serving import Served
+from serving import Served, free_port
 
 PEER = os.environ.get("OXBRIDGE_TEST_SERVER", "oxbridge")
 """The server under test by name: `oxbridge`, unless a peer stands in."""
@@ -152,8 +151,7 @@ def _peer_command(target: str, interface: str, options: tuple[str, ...]) -> list
         return [sys.executable, "-m", "gunicorn", target, *bind, *spelled]
     # It does not tell which port it was given, nor when its worker is ready: a wrapper does.
     scheme = "https" if "--ssl-certfile" in options else "http"
-    with socket.create_server(("127.0.0.1", 0)) as free:
-        port = free.getsockname()[1]
+    port = free_port()
     arguments = [target, "--port", str(port), "--interface", interface, *spelled]
     return [sys.executable, "-c", _GRANIAN, f"{scheme}://127.0.0.1:{port}", *arguments]
 

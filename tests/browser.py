@@ -100,13 +100,13 @@ class Page:
 
     def __init__(self, browser: Browser, session: str) -> None:
         self._browser = browser
-        self._session = session
+        self.session = session
 
     def run(self, script: str) -> Any:
         """Run the body of an async function in the page and return what it returns."""
         result = self._browser.call(
             "Runtime.evaluate",
-            self._session,
+            self.session,
             expression=f"(async () => {{ {script} }})()",
             awaitPromise=True,
             returnByValue=True,

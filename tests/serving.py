@@ -10,6 +10,7 @@ import contextlib
 import os
 import re
 import signal
+import socket
 import subprocess
 import sys
 import threading
@@ -25,6 +26,13 @@ ROOT = Path(__file__).resolve().parent.parent
 STARTED = r"Serving (?:\S.* )?on (\S+)"
 # How long a server may take to say where it listens, and to end once it was asked to, in seconds.
 BOUND = 20.0
+
+
+def free_port() -> int:
+    """Give a port that nobody listens on now, for what cannot say which one it took."""
+    with socket.create_server(("127.0.0.1", 0)) as free:
+        port: int = free.getsockname()[1]
+    return port
 
 
 class Served:

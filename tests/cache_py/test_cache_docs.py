@@ -8,6 +8,7 @@ import sys
 from pathlib import Path
 
 import pytest
+from engine_process import engine
 
 from serving import ROOT
 
@@ -35,10 +36,23 @@ def pages() -> dict[str, str]:
     }
 
 
+@pytest.mark.needs("redis-server")
 @pytest.mark.parametrize("page", ["README", "guide"])
 def test_the_examples_run(page: str, tmp_path: Path) -> None:
     source = pages()[page]
     assert "cache.cached" in source
+    if page == "README":
+        run(source, tmp_path)
+        return
+    usual = "redis://127.0.0.1:6379/0"
+    assert usual in source
+    with engine(tmp_path) as redis:
+        run(source.replace(usual, redis.url), tmp_path)
+        assert redis.ask(b"EXISTS shop/prices/tea").startswith(b":1")
+
+
+def run(source: str, tmp_path: Path) -> None:
+    """Run a program, which must not say anything."""
     program = tmp_path / "program.py"
     program.write_text(source, "utf-8")
     done = subprocess.run(

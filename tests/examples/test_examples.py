@@ -6,7 +6,6 @@ import hashlib
 import http.client
 import json
 import re
-import socket
 import ssl
 import subprocess
 import sys
@@ -18,7 +17,7 @@ import httpx
 import pytest
 
 from browser import Browser
-from serving import ROOT, Serve, Served, ServeExample, python_command
+from serving import ROOT, Serve, Served, ServeExample, free_port, python_command
 from wire import Wire
 
 if TYPE_CHECKING:
@@ -29,6 +28,7 @@ EXAMPLES = ROOT / "examples"
 
 # Where the examples are run that are folders.
 TESTED_IN = {
+    "cache": "tests/cache_py/test_cache_top.py",
     "capi": "tests/languages/test_languages.py",
     "deploy": "tests/examples/test_examples.py",
     "embed": "crates/embed/tests/example.rs",
@@ -418,8 +418,7 @@ def procfile(name: str) -> list[str]:
 
 def test_deploy(serve: Serve) -> None:
     # As a platform starts it: in its folder, the port from the environment, on every interface.
-    with socket.create_server(("127.0.0.1", 0)) as free:
-        port = free.getsockname()[1]
+    port = free_port()
     app = serve(*procfile("web"), env={"PORT": str(port), "HOST": ""}, cwd=EXAMPLES / "deploy")
     assert app.port == port
     assert httpx.get(f"{app.url}/").text == "Hello, world.\n"

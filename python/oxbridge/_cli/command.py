@@ -76,6 +76,10 @@ def _main(
     if first in ("-V", "--version"):
         print(_version())
         return 0
+    if first == "cache":
+        from oxbridge._cli.cache import top
+
+        return top.main(rest)
     if first != "serve":
         raise UsageError(_unknown_command(first))
     command = parse(rest)

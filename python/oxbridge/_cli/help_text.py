@@ -23,6 +23,8 @@ Serves Python applications over HTTP/1.1 and HTTP/2: ASGI, WSGI, RSGI, and handl
   oxbridge serve main:app --reload       and again whenever a file changes
   oxbridge serve --help                  all options
 
+  oxbridge cache top 10.0.0.1:7000       what the nodes of a cache do (oxbridge.cache)
+
 `python -m oxbridge` is the same command.
 """
 

@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 import inspect
+import json
 from collections.abc import Awaitable, Callable, Iterable
+from os import PathLike
 from types import TracebackType
 from typing import Any, Literal, Self, TypeVar, overload
 
-from oxbridge._oxbridge import CacheInstance, Group
+from oxbridge._oxbridge import CacheFollowing, CacheInstance, Group
 from oxbridge.cache._loops import Loops
 from oxbridge.cache._peers import Peers
+from oxbridge.cache._redis import Redis
 from oxbridge.cache._serializers import Serializer, resolve
-from oxbridge.cache._stats import Stats, prometheus
+from oxbridge.cache._stats import Snapshot, Stats
 
 V = TypeVar("V")
 
@@ -30,12 +33,22 @@ class Instance:
     with the program. It does not survive a fork: in the child, every use raises `CacheClosed`.
     """
 
-    def __init__(self, *, peers: Peers | None = None, threads: int = 256) -> None:
+    def __init__(
+        self,
+        *,
+        peers: Peers | None = None,
+        second_tier: Redis | None = None,
+        threads: int = 256,
+    ) -> None:
         self.peers = peers
         """The settings that it was made with."""
+        self.second_tier = second_tier
+        """What stands between memory and the getters of its groups, if anything does."""
         self._core = CacheInstance(threads, peers)
+        self._tier = None if second_tier is None else self._core.tier(second_tier)
         self._loops = Loops()
         self._groups: dict[str, Group[Any]] = {}
+        self._followings: list[CacheFollowing] = []
 
     @overload
     def group(
@@ -176,6 +189,31 @@ class Instance:
             TypeError: The getter cannot be called, or the serializer is none.
             ValueError: There is a group of this name, or a setting is out of its range.
         """
+        return self._make_group(
+            name,
+            getter,
+            keys=keys,
+            serializer=serializer,
+            max_bytes=max_bytes,
+            ttl=ttl,
+            negative_ttl=negative_ttl,
+            stale_for=stale_for,
+        )
+
+    def _make_group(
+        self,
+        name: str,
+        getter: Callable[[Any], Any],
+        *,
+        keys: str = "str",
+        serializer: Any = "bytes",
+        max_bytes: int,
+        ttl: float | None,
+        negative_ttl: float | None = None,
+        stale_for: float = 0,
+        second_tier: bool = True,
+    ) -> Group[Any]:
+        # Without the second tier where what is kept are objects of this process.
         if not callable(getter):
             raise TypeError(f"the getter of the group {name!r} is {getter!r}; wanted a function")
         group: Group[Any] = self._core.group(
@@ -189,6 +227,7 @@ class Instance:
             ttl,
             negative_ttl,
             stale_for,
+            self._tier if second_tier else None,
         )
         self._groups[name] = group
         return group
@@ -218,6 +257,46 @@ class Instance:
         """
         self._core.set_peers(list(addresses))
 
+    def follow(
+        self,
+        *,
+        dns: str | None = None,
+        file: str | PathLike[str] | None = None,
+        registry: bool = False,
+        every: float = 5.0,
+    ) -> CacheFollowing:
+        """Take the list of peers from elsewhere, now and whenever it is another one.
+
+        What cannot be read, or is no list with this node in it, changes nothing and is logged
+        once. It ends with `close` of what this returns, or with the instance.
+
+        Args:
+            dns: A name and a port: each of its addresses is a node, as in a headless service of
+                Kubernetes.
+            file: A file with an address on each line; "#" begins a remark. Replace it by renaming.
+            registry: In the second tier every node registers itself. One that leaves is gone at
+                once, one that crashed after three times `every`, which is the same on every node.
+            every: Seconds after which it is looked for again.
+
+        Raises:
+            RuntimeError: The node does not know its own address yet: call `serve` first.
+            ValueError: Not exactly one source is given, or there is no second tier, or no peers.
+        """
+        if registry and self._tier is None:
+            raise ValueError("a registry needs a second tier: Instance(second_tier=Redis(…))")
+        tier = self._tier if registry else None
+        following = self._core.follow(every, dns, file, tier)
+        self._followings.append(following)
+        return following
+
+    @property
+    def is_listening(self) -> bool:
+        """Whether changes in the second tier are told, so that memory is believed.
+
+        True without a second tier.
+        """
+        return self._tier is None or self._tier.is_listening
+
     def owner(self, key: str | bytes) -> str | None:
         """Give the address of the node that owns a key; None without peers."""
         return self._core.owner(key)
@@ -239,9 +318,19 @@ class Instance:
         """Give the numbers of every group, by its name; `json.dumps` takes them."""
         return {name: group.stats() for name, group in self.groups.items()}
 
+    def snapshot(self) -> Snapshot | None:
+        """Give what this node is and does: groups, nodes, shares, latencies.
+
+        None while it does not know its own address. `oxbridge cache top` shows the same, and
+        `GET /_groupcache/?snapshot` on the port of a node gives it as JSON.
+        """
+        told = self._core.snapshot()
+        snapshot: Snapshot | None = None if told is None else json.loads(told)
+        return snapshot
+
     def prometheus(self) -> str:
-        """Give the numbers of every group in Prometheus' text format."""
-        return prometheus(self.stats())
+        """Give the same in Prometheus' text format, as `GET /_groupcache/?metrics` does."""
+        return self._core.prometheus()
 
     @property
     def closed(self) -> bool:
@@ -254,6 +343,8 @@ class Instance:
         Peers whose questions are under way have `timeout` seconds. Getters that run are not waited
         for. A second call does nothing.
         """
+        while self._followings:
+            self._followings.pop().close()
         self._core.close(timeout)
         if not self._core.of_parent:
             self._loops.close()

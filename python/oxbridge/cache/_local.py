@@ -112,8 +112,8 @@ def _make_group(instance: Instance, settings: Settings) -> Group[Any]:
         name = settings.name if count == 1 else f"{settings.name}#{count}"
         if name not in instance.groups:
             break
-    return instance.group(
-        name, _unasked, max_bytes=settings.max_bytes, ttl=settings.ttl, serializer="bytes"
+    return instance._make_group(
+        name, _unasked, max_bytes=settings.max_bytes, ttl=settings.ttl, second_tier=False
     )
 
 

@@ -3,7 +3,24 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from os import PathLike
 from typing import Literal
+
+
+@dataclass(frozen=True)
+class NodeTls:
+    """PEM files with which the nodes of an Oxbridge cluster know each other.
+
+    Every node shows its certificate, when it asks and when it answers.
+    """
+
+    ca: str | PathLike[str]
+    """The certificate of the authority that has signed those of all nodes, or several."""
+    cert: str | PathLike[str]
+    """This node's certificate, good for the host in its address, and those between it and the
+    authority."""
+    key: str | PathLike[str]
+    """Its private key."""
 
 
 @dataclass(frozen=True)
@@ -29,3 +46,11 @@ class Peers:
     """The most bytes that a peer's answer may have."""
     secret: bytes | None = field(default=None, repr=False)
     """What the nodes of an Oxbridge cluster know each other by, the same on every node."""
+    tls: NodeTls | None = None
+    """Certificates for an Oxbridge cluster. Addresses begin with https:// then, and nobody else can
+    listen or ask."""
+    bounded_load: float | None = None
+    """How far above the mean a node of an Oxbridge cluster may be loaded, in requests of this node
+    that are under way: with 1.25, by a quarter, but 128 at least. Beyond that, keys are asked of
+    the node with the next claim to them, which loads them itself. For groups whose getters give
+    what was set; elsewhere a value that was set may be missed meanwhile."""

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
 from typing import TypedDict
 
 
@@ -40,6 +39,10 @@ class Stats(TypedDict):
     """Loads that the owner of the key answered."""
     peer_errors: int
     """Loads that the owner of the key could not answer."""
+    tier_hits: int
+    """Loads that the second tier answered."""
+    tier_errors: int
+    """Loads for which the second tier could not be asked."""
     server_requests: int
     """Keys asked for by peers."""
     sets: int
@@ -52,58 +55,55 @@ class Stats(TypedDict):
     """Copies of what others own."""
 
 
-# Of `Stats`, those that are not the sum of others.
-_COUNTERS = {
-    "gets": "Keys asked for.",
-    "stale_hits": "Keys answered by an expired value while it was loaded anew.",
-    "loads": "Keys that were not in memory.",
-    "loads_deduped": "Loads that waited for another one of the same key.",
-    "local_loads": "Loads by the getter that gave a value.",
-    "local_load_errs": "Loads by the getter that failed.",
-    "peer_loads": "Loads answered by the owner of the key.",
-    "peer_errors": "Loads that the owner of the key could not answer.",
-    "server_requests": "Keys asked for by peers.",
-    "sets": "Values set.",
-    "deletes": "Keys deleted.",
-}
-# Name in the text, in `CacheStats`, its type, and what it is.
-_CACHES = (
-    ("bytes", "bytes", "gauge", "Bytes of keys and values."),
-    ("items", "items", "gauge", "Entries."),
-    ("hits_total", "hits", "counter", "Keys answered from memory."),
-    ("evictions_total", "evictions", "counter", "Entries that had to make room."),
-)
+class Latency(TypedDict):
+    """How long something took, counted in classes."""
+
+    counts: list[int]
+    """The n-th number counts those of at most 2**n microseconds that none before it counts; what is
+    not there is 0."""
+    total_micros: int
+    """All of them together, in microseconds."""
 
 
-def prometheus(groups: Mapping[str, Stats]) -> str:
-    """Write the numbers of groups in Prometheus' text format (version 0.0.4)."""
-    lines: list[str] = []
+class GroupSnapshot(TypedDict):
+    """A group at one moment."""
 
-    def family(name: str, kind: str, text: str, samples: Iterable[tuple[str, int]]) -> None:
-        name = f"oxbridge_cache_{name}"
-        lines.extend((f"# HELP {name} {text}", f"# TYPE {name} {kind}"))
-        lines.extend(f"{name}{{{labels}}} {value}" for labels, value in samples)
-
-    labels = {name: f'group="{_escaped(name)}"' for name in groups}
-    for name, text in _COUNTERS.items():
-        values = ((labels[group], _number(stats, name)) for group, stats in groups.items())
-        family(f"{name}_total", "counter", text, values)
-    for name, field, kind, text in _CACHES:
-        values = (
-            (f'{labels[group]},cache="{cache}"', _number(numbers, field))
-            for group, stats in groups.items()
-            for cache, numbers in (("main", stats["main"]), ("hot", stats["hot"]))
-        )
-        family(name, kind, text, values)
-    return "\n".join(lines) + "\n"
+    name: str
+    max_bytes: int
+    """How many bytes of keys and values it may keep."""
+    stats: Stats
+    getter: Latency
+    """How long the getter took."""
+    peers: Latency
+    """How long other nodes took, for keys that they own."""
+    is_listening: bool
+    """Whether memory is believed: not while a second tier is not heard."""
 
 
-def _number(numbers: Mapping[str, object], name: str) -> int:
-    value = numbers[name]
-    # The names above are those of counters.
-    assert isinstance(value, int)  # noqa: S101
-    return value
+class NodeSnapshot(TypedDict):
+    """A node of the cluster, as one of them sees it."""
+
+    address: str
+    is_self: bool
+    share: float
+    """The share of all possible keys that it owns, between 0 and 1."""
+    answers: bool
+    """Whether it has answered lately; one that has not is left alone for a while."""
+    answered: int
+    """Requests to it that were answered."""
+    failed: int
+    """Requests to it that were not."""
+    latency: Latency
+    """How long it took to answer."""
 
 
-def _escaped(label: str) -> str:
-    return label.replace("\\", r"\\").replace('"', r"\"").replace("\n", r"\n")
+class Snapshot(TypedDict):
+    """An instance at one moment."""
+
+    version: str
+    node: str | None
+    """Its own address; None without peers."""
+    dialect: str | None
+    uptime_seconds: float
+    groups: list[GroupSnapshot]
+    nodes: list[NodeSnapshot]

@@ -29,7 +29,7 @@ impl Group {
         if let Some(ttl) = time_to_live("ttl", ttl)? {
             value = value.with_ttl(ttl);
         }
-        if !self.has_peers {
+        if !self.is_shared {
             self.values.group.set_local(key, value);
             return Ok(None);
         }
@@ -39,7 +39,7 @@ impl Group {
 
     pub(super) fn begin_delete(&self, keys: Vec<Vec<u8>>) -> PyResult<Option<Change>> {
         self.values.source.home.check()?;
-        if !self.has_peers {
+        if !self.is_shared {
             for key in &keys {
                 self.values.group.delete_local(key);
             }
@@ -49,6 +49,11 @@ impl Group {
         Ok(Some(
             self.run(async move { group.delete_many(&keys).await }),
         ))
+    }
+
+    pub(super) fn begin_clear(&self) -> Change {
+        let group = self.values.group.clone();
+        self.run(async move { group.clear_everywhere().await })
     }
 
     fn run(&self, change: impl Future<Output = Result<(), Error>> + Send + 'static) -> Change {

@@ -31,6 +31,12 @@ create_exception!(
 );
 create_exception!(
     oxbridge.cache,
+    TierError,
+    CacheError,
+    "The second tier could not be changed, or did not answer: what was asked may or may not have been done."
+);
+create_exception!(
+    oxbridge.cache,
     Unsupported,
     CacheError,
     "The peers' dialect has no such operation."
@@ -88,6 +94,7 @@ pub(crate) fn exception(py: Python<'_>, error: &Error) -> PyErr {
         },
         Kind::Remote(_) => RemoteError::new_err(text),
         Kind::Peer { .. } => PeerError::new_err(text),
+        Kind::Tier { .. } => TierError::new_err(text),
         Kind::Unsupported(_) => Unsupported::new_err(text),
         Kind::Closed => closed(),
         _ => CacheError::new_err(text),

@@ -15,6 +15,7 @@ use super::codec;
 use super::getter::Source;
 use super::home::{Inside, Waiter};
 use super::key::{key_of, keys_of};
+use super::listener::Listener;
 use super::objects::Objects;
 use super::{stats, waits};
 use crate::options::seconds;
@@ -23,14 +24,15 @@ use crate::options::seconds;
 #[pyclass(frozen, generic, module = "oxbridge.cache")]
 pub(crate) struct Group {
     pub(super) values: Objects,
-    pub(super) has_peers: bool,
+    /// Changes go to other nodes, or to a second tier.
+    pub(super) is_shared: bool,
 }
 
 impl Group {
-    pub(crate) fn new(group: oxbridge_cache::Group, source: Arc<Source>, has_peers: bool) -> Group {
+    pub(crate) fn new(group: oxbridge_cache::Group, source: Arc<Source>, is_shared: bool) -> Group {
         Group {
             values: Objects { group, source },
-            has_peers,
+            is_shared,
         }
     }
 }
@@ -40,6 +42,20 @@ impl Group {
     #[getter]
     fn name(&self) -> &str {
         &self.values.source.name
+    }
+
+    /// Has a function told what happens to keys here.
+    #[pyo3(signature = (function, /))]
+    fn listen(&self, function: Py<PyAny>) -> PyResult<Listener> {
+        let source = &self.values.source;
+        source.home.check()?;
+        let events = self.values.group.events();
+        Ok(Listener::start(
+            source.home.handle(),
+            events,
+            function,
+            source.keys,
+        ))
     }
 
     /// The value of a key.
@@ -213,6 +229,20 @@ impl Group {
         self.values.source.home.check()?;
         self.values.group.clear();
         Ok(())
+    }
+
+    /// Forgets what any node keeps.
+    fn clear_everywhere(&self, py: Python<'_>) -> PyResult<()> {
+        self.values.source.home.check()?;
+        let change = self.begin_clear();
+        self.finish(py, change)
+    }
+
+    /// The same for coroutines.
+    fn aclear_everywhere(&self, py: Python<'_>) -> PyResult<Py<PyAny>> {
+        self.values.source.home.check()?;
+        let change = self.begin_clear();
+        self.finish_later(py, change)
     }
 
     /// Loads keys that will be wanted; says how many have a value.

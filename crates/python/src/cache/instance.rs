@@ -1,18 +1,21 @@
 //! `CacheInstance`: what the Python class `Instance` is made of.
 
+use std::path::PathBuf;
 use std::sync::{Arc, Mutex, OnceLock};
 use std::time::Duration;
 
 use oxbridge::Server;
 use oxbridge::listen::{Bind, LocalAddr, ParseBindError};
-use oxbridge_cache::{Dialect, GroupError, PeerError, PeerHandler, Peers};
+use oxbridge_cache::{Dialect, GroupError, NodeTls, NodeTlsError, PeerError, PeerHandler, Peers};
 use pyo3::exceptions::{PyRuntimeError, PyValueError};
 use pyo3::prelude::*;
 
 use super::codec::Codec;
+use super::following::{self, PyFollowing};
 use super::getter::{PythonGetter, Source};
 use super::group::{Group, time_to_live};
 use super::home::Home;
+use super::tier::{PyTier, RedisSettings};
 use crate::convert::lock;
 use crate::core::start_error;
 use crate::options::seconds;
@@ -37,6 +40,16 @@ struct PeerSettings {
     timeout: f64,
     max_answer: usize,
     secret: Option<Vec<u8>>,
+    tls: Option<TlsFiles>,
+    bounded_load: Option<f64>,
+}
+
+/// What Python's `NodeTls` says.
+#[derive(FromPyObject)]
+struct TlsFiles {
+    ca: PathBuf,
+    cert: PathBuf,
+    key: PathBuf,
 }
 
 #[pymethods]
@@ -51,7 +64,7 @@ impl Instance {
         }
         // All of it is checked here, also what is used only when the node knows its own address.
         if let Some(peers) = &peers {
-            peers.read("")?;
+            peers.check()?;
         }
         let home = Home::new(py, threads, peers.is_some())?;
         let settings = match &peers {
@@ -77,7 +90,7 @@ impl Instance {
     }
 
     /// Makes a group.
-    #[pyo3(signature = (name, getter, is_async, keys, serializer, loops, max_bytes, ttl, negative_ttl, stale_for))]
+    #[pyo3(signature = (name, getter, is_async, keys, serializer, loops, max_bytes, ttl, negative_ttl, stale_for, tier))]
     #[expect(
         clippy::too_many_arguments,
         reason = "they are the keywords of Instance.group"
@@ -94,6 +107,7 @@ impl Instance {
         ttl: Option<f64>,
         negative_ttl: Option<f64>,
         stale_for: f64,
+        tier: Option<&Bound<'_, PyTier>>,
     ) -> PyResult<Group> {
         self.home.check()?;
         let source = Arc::new(Source {
@@ -116,10 +130,38 @@ impl Instance {
         if let Some(ttl) = time_to_live("negative_ttl", negative_ttl)? {
             builder = builder.negative_ttl(ttl);
         }
+        if let Some(tier) = tier {
+            builder = builder.second_tier(&tier.get().0);
+        }
         let group = builder
             .getter(PythonGetter(source.clone()))
             .map_err(|e: GroupError| PyValueError::new_err(e.to_string()))?;
-        Ok(Group::new(group, source, self.peers.is_some()))
+        let is_shared = self.peers.is_some() || tier.is_some();
+        Ok(Group::new(group, source, is_shared))
+    }
+
+    /// A second tier for groups of this instance.
+    fn tier(&self, settings: RedisSettings) -> PyResult<PyTier> {
+        self.home.check()?;
+        PyTier::new(&self.home, &settings)
+    }
+
+    /// Takes the list of peers from elsewhere, now and whenever it is another one.
+    fn follow(
+        &self,
+        every: f64,
+        dns: Option<String>,
+        file: Option<PathBuf>,
+        registry: Option<&Bound<'_, PyTier>>,
+    ) -> PyResult<PyFollowing> {
+        self.home.check()?;
+        if self.peers.is_none() {
+            return Err(PyValueError::new_err(PeerError::Alone.to_string()));
+        }
+        let every = time_to_live("every", Some(every))?.unwrap_or_default();
+        let source = following::source(dns, file, registry)?;
+        let following = self.instance()?.follow(source, every);
+        Ok(PyFollowing::new(following, self.home.clone()))
     }
 
     /// Forgets a group; says whether it was there.
@@ -133,6 +175,21 @@ impl Instance {
         self.instance()?
             .set_peers(addresses)
             .map_err(|e: PeerError| PyValueError::new_err(e.to_string()))
+    }
+
+    /// What the node is and does, as JSON; `None` while it does not know its own address.
+    fn snapshot(&self) -> PyResult<Option<String>> {
+        let snapshot = self.instance.get().map(|instance| instance.snapshot());
+        snapshot
+            .map(|snapshot| serde_json::to_string(&snapshot))
+            .transpose()
+            .map_err(|e| PyRuntimeError::new_err(e.to_string()))
+    }
+
+    /// The same for Prometheus.
+    fn prometheus(&self) -> String {
+        let snapshot = self.instance.get().map(|instance| instance.snapshot());
+        snapshot.map_or_else(String::new, |snapshot| snapshot.prometheus())
     }
 
     fn owner(&self, key: &Bound<'_, PyAny>) -> PyResult<Option<String>> {
@@ -158,6 +215,9 @@ impl Instance {
         let handler: Arc<OnceLock<PeerHandler>> = Arc::default();
         let answers = handler.clone();
         let mut builder = Server::builder();
+        if let Some(tls) = peers.node_tls()? {
+            builder = builder.tls(tls.server());
+        }
         builder.fallback_inline(move |exchange| {
             // Until the node knows its own address it has no groups, and an exchange that is dropped
             // is answered with 500.
@@ -252,6 +312,25 @@ impl Drop for Instance {
 }
 
 impl PeerSettings {
+    /// Everything but the node's own address.
+    fn check(&self) -> PyResult<()> {
+        self.read("").map(drop)
+    }
+
+    fn node_tls(&self) -> PyResult<Option<NodeTls>> {
+        let Some(files) = &self.tls else {
+            return Ok(None);
+        };
+        if self.dialect()? != Dialect::Oxbridge {
+            return Err(PyValueError::new_err(
+                "tls is for the dialect \"oxbridge\" only: the nodes of the others speak plain HTTP",
+            ));
+        }
+        NodeTls::from_pem_files(&files.ca, &files.cert, &files.key)
+            .map(Some)
+            .map_err(|e: NodeTlsError| PyValueError::new_err(e.to_string()))
+    }
+
     fn read(&self, me: &str) -> PyResult<Peers> {
         let path = &self.base_path;
         if !(path.starts_with('/') && path.ends_with('/')) {
@@ -263,11 +342,22 @@ impl PeerSettings {
             return Err(PyValueError::new_err("replicas is 0; wanted 1 or more"));
         }
         let timeout = time_to_live("timeout", Some(self.timeout))?;
-        let peers = Peers::new(self.dialect()?, me)
+        let mut peers = Peers::new(self.dialect()?, me)
             .base_path(path)
             .replicas(self.replicas)
             .timeout(timeout.unwrap_or_default())
             .max_answer(self.max_answer);
+        if let Some(factor) = self.bounded_load {
+            if factor.is_nan() || factor < 1.0 || self.dialect()? != Dialect::Oxbridge {
+                return Err(PyValueError::new_err(format!(
+                    "bounded_load is {factor}; wanted 1 or more, in the dialect \"oxbridge\", or None"
+                )));
+            }
+            peers = peers.bounded_load(Some(factor));
+        }
+        if let Some(tls) = self.node_tls()? {
+            peers = peers.tls(tls.client());
+        }
         match &self.secret {
             None => Ok(peers),
             Some(_) if self.dialect()? != Dialect::Oxbridge => Err(PyValueError::new_err(
@@ -296,6 +386,7 @@ impl PeerSettings {
     fn address(&self, place: &str) -> PyResult<String> {
         Ok(match self.dialect()? {
             Dialect::GroupcacheGo => place.to_owned(),
+            Dialect::Oxbridge if self.tls.is_some() => format!("https://{place}"),
             Dialect::Golang | Dialect::Mailgun | Dialect::Oxbridge => format!("http://{place}"),
         })
     }

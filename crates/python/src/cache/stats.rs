@@ -16,6 +16,8 @@ pub(crate) fn dictionary<'py>(py: Python<'py>, stats: &Stats) -> PyResult<Bound<
         ("local_load_errs", stats.local_load_errs),
         ("peer_loads", stats.peer_loads),
         ("peer_errors", stats.peer_errors),
+        ("tier_hits", stats.tier_hits),
+        ("tier_errors", stats.tier_errors),
         ("server_requests", stats.server_requests),
         ("sets", stats.sets),
         ("deletes", stats.deletes),

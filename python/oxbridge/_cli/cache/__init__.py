@@ -1,0 +1,1 @@
+"""`oxbridge cache`: looking at the nodes of a cache."""
