@@ -105,14 +105,14 @@ class Lifespan:
 
 def task_starter(
     loop: asyncio.AbstractEventLoop,
-) -> tuple[Callable[..., asyncio.Task[Any]], dict[str, Any] | None]:
+) -> tuple[Callable[..., asyncio.Task[Any]], dict[str, Any]]:
     """Return what makes a task of a coroutine, and by which keywords.
 
     The task is stepped at once where the interpreter can (3.12).
     """
     if sys.version_info >= (3, 12):
         return asyncio.Task, {"loop": loop, "eager_start": True}
-    return loop.create_task, None
+    return loop.create_task, {}
 
 
 def run_on(

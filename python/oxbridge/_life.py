@@ -9,7 +9,7 @@ import queue
 import threading
 import time
 from collections.abc import Callable, Sequence
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from oxbridge._oxbridge import Core, Tls
 
@@ -47,7 +47,7 @@ class Life:
         mux: Mux,
         binds: Sequence[str],
         tls: Tls | None,
-        options: dict[str, object],
+        options: dict[str, Any],
         on_max_requests: Callable[[], None] | None = None,
     ) -> None:
         """Start.
@@ -56,25 +56,31 @@ class Life:
             OSError: An address cannot be listened on.
             StartupFailed: The application that the mux has mounted refused to start.
         """
-        self.core = Core(mux._mux, list(binds), tls, options, on_max_requests)
+        loop: LoopThread | None = None
+        if mux._needs_loop:
+            # asyncio is imported only by programs that have coroutines.
+            from oxbridge._loop import LoopThread
+
+            loop = LoopThread(mux, reactors=options.get("reactors", 1))
+        driver = None if loop is None else loop.driver
+        self.core = Core(mux._mux, list(binds), tls, options, on_max_requests, driver=driver)
         self.done = threading.Event()
         self.stopping = False
         self._clean = True
         self._deadlines: queue.SimpleQueue[float] = queue.SimpleQueue()
         self._then: Callable[[], None] = _nothing
-        self._loop: LoopThread | None = None
-        if mux._needs_loop:
-            # asyncio is imported only by programs that have coroutines.
-            from oxbridge._loop import LoopThread
-
-            self._loop = LoopThread(self.core, mux._mounted)
+        self._loop = loop
+        if loop is not None:
+            loop.start(self.core)
         try:
-            mux._start(self.core, self._loop.app if self._loop is not None else None)
+            mux._start(self.core, loop.app if loop is not None else None)
+            if loop is not None:
+                loop.serve()
             threading.Thread(target=self._watch, name="oxbridge-stop", daemon=True).start()
         except BaseException:
             self.core.begin_stop(0)
-            if self._loop is not None:
-                self._loop.close(GRACE)
+            if loop is not None:
+                loop.close(GRACE)
             raise
         _lives.add(self)
 
@@ -137,7 +143,13 @@ class Life:
 
     def _finished(self, seconds: float) -> bool:
         """Wait for the connections, and for coroutines whose client left before they ended."""
-        return self.core.wait(seconds) and (self._loop is None or self._loop.wait_idle(seconds))
+        if self._loop is None:
+            return self.core.wait(seconds)
+        return (
+            self._loop.wait_drained(seconds)
+            and self._loop.wait_idle(seconds)
+            and self.core.wait(seconds)
+        )
 
 
 def _nothing() -> None:

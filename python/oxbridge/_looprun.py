@@ -27,7 +27,7 @@ BEAT = 1.0
 class LoopRun:
     """A server whose coroutines run on the loop that awaits `run`, from its start to its end.
 
-    On a loop of `oxbridge.eventloop`, with an application alone, that loop drives the server; on
+    On a loop of `oxbridge.eventloop`, with nothing that may block, that loop drives the server; on
     any other (asyncio's own, uvloop) the server has threads of its own, as it has for handlers that
     may block.
     """
@@ -184,12 +184,12 @@ class LoopRun:
     def _start(self, loop: asyncio.AbstractEventLoop, on_loop: OnLoop) -> Reactor | Crew:
         """Bind, and have the server and the loop know of each other."""
         selector = getattr(loop, "_selector", None)
-        # Plain handlers may block, which the loop's thread must not.
+        # What may block must not do so on the loop's thread.
         driven = (
             isinstance(selector, ReactorSelector)
             and not selector.serving
-            and on_loop.app is not None
-            and not self._mux.patterns
+            and self._mux._needs_loop
+            and not self._mux._may_block
         )
         core = Core(
             self._mux._mux,
@@ -197,7 +197,7 @@ class LoopRun:
             self._tls,
             self._options(),
             self._on_max_requests,
-            driven=driven,
+            driver=on_loop.start if driven else None,
         )
         self._mux._start(core, on_loop.app)
         self.core = core

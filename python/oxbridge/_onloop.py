@@ -4,12 +4,11 @@ from __future__ import annotations
 
 import asyncio
 import logging
-import sys
 import time
-from collections.abc import Callable, Coroutine
+from collections.abc import Callable
 from typing import Any
 
-from oxbridge._asgi import Lifespan, run_on, websockets
+from oxbridge._asgi import Lifespan, run_on, task_starter, websockets
 from oxbridge._life import GRACE, STEP
 from oxbridge._mounted import Mounted
 from oxbridge._oxbridge import (
@@ -51,6 +50,8 @@ class OnLoop:
         self._elsewhere = elsewhere
         self._life: Lifespan | RsgiLife | None = None
         self._state: dict[str, Any] | None = None
+        self._start_task: Callable[..., asyncio.Task[Any]]
+        self._keywords: dict[str, Any]
 
     async def startup(self) -> None:
         """Start the application; it is then ready for requests.
@@ -58,9 +59,10 @@ class OnLoop:
         Raises:
             StartupFailed: It refused.
         """
+        loop = asyncio.get_running_loop()
+        self._start_task, self._keywords = task_starter(loop)
         if self._mounted is None:
             return
-        loop = asyncio.get_running_loop()
         app, settings = self._mounted.app, self._mounted.settings
         if self._mounted.interface == "asgi":
             if self._elsewhere is not None:
@@ -86,13 +88,19 @@ class OnLoop:
             raise
         return lifespan.state
 
+    def start(
+        self, fn: Callable[[ResponseWriter, Request], Any], w: ResponseWriter, req: Request
+    ) -> None:
+        """Start a handler: one that waits for nothing has answered when this returns (3.12)."""
+        task = self._start_task(_handle(fn, w, req), **self._keywords)
+        if not task.done():
+            self.tasks.add(task)
+            task.add_done_callback(self.tasks.discard)
+
     def take(self, core: Core) -> None:
         """Start all exchanges that wait, those of the application and those of handlers."""
         for fn, w, req in core.take_async():
-            task = _start(asyncio.get_running_loop(), _handle(fn, w, req))
-            if not task.done():
-                self.tasks.add(task)
-                task.add_done_callback(self.tasks.discard)
+            self.start(fn, w, req)
 
     def cancel(self) -> None:
         """Cancel every task, as at the end of a drain."""
@@ -168,14 +176,3 @@ async def _handle(
 def _is_cancelled() -> bool:
     task = asyncio.current_task()
     return task is not None and task.cancelling() > 0
-
-
-if sys.version_info >= (3, 12):
-    # Stepped at once: a handler that waits for nothing has answered when this returns.
-    _start = asyncio.eager_task_factory
-else:
-
-    def _start(
-        loop: asyncio.AbstractEventLoop, coro: Coroutine[Any, Any, None]
-    ) -> asyncio.Task[None]:
-        return loop.create_task(coro)

@@ -474,11 +474,12 @@ class Core:
         options: dict[str, object] | None = None,
         on_max_requests: Callable[[], object] | None = None,
         *,
-        driven: bool = False,
+        driver: Callable[[Callable[..., Any], ResponseWriter, Request], object] | None = None,
     ) -> Core:
         """Describe a server. `on_max_requests` is called once, from some thread, when the option
-        max_requests has been reached. A `driven` one has no I/O thread of its own: an event loop
-        takes its `turns`."""
+        max_requests has been reached. With a `driver` it has no I/O thread of its own: an event
+        loop takes its `turns`, in which the driver is called to start a coroutine handler, with
+        the function and its arguments."""
     def start(self) -> None:
         """Bind and serve. Raises OSError."""
     def begin_stop(self, timeout: float) -> None:

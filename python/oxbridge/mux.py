@@ -34,6 +34,7 @@ class Mux:
         self._mux = _oxbridge.Mux()
         # Whether some handler is a coroutine function: only then does a server need an event loop.
         self._has_async = False
+        self._has_blocking = False
         self._mounted: Mounted | None = None
         # An application is made anew for each server: it runs on that server's event loop.
         self._starting = threading.Lock()
@@ -98,6 +99,7 @@ class Mux:
             self._has_async = True
         else:
             self._mux.handle(pattern, fn, blocking, location)
+            self._has_blocking = self._has_blocking or blocking
 
     def mount(
         self, app: Any, *, interface: str = "auto", root_path: str = "", lifespan: str = "auto"
@@ -138,6 +140,11 @@ class Mux:
     def _needs_loop(self) -> bool:
         """Whether a server of it needs an event loop."""
         return self._has_async or (self._mounted is not None and self._mounted.on_loop)
+
+    @property
+    def _may_block(self) -> bool:
+        """Whether something of it must run on other threads than an event loop's."""
+        return self._has_blocking or (self._mounted is not None and not self._mounted.on_loop)
 
     def _start(self, core: Core, app: AsgiApp | RsgiApp | None) -> None:
         """Start a server that was made of this mux, with the application as it runs on its loop.

@@ -125,10 +125,11 @@ class Server:
         """Serve on the running event loop until the server is stopped, and return.
 
         Applications and coroutine handlers run on this loop, whichever it is; on one of
-        `oxbridge.eventloop.new_event_loop`, an application alone is served by the loop's own
-        thread, which is fastest. The server is stopped by `begin_stop`, by `should_exit = True`,
-        and by a cancellation, after which `CancelledError` is raised. In each case requests that
-        are being handled may finish within the shutdown timeout; a second cancellation cuts them.
+        `oxbridge.eventloop.new_event_loop`, they are served by the loop's own thread, which is
+        fastest, unless there are plain handlers too. The server is stopped by `begin_stop`, by
+        `should_exit = True`, and by a cancellation, after which `CancelledError` is raised. In
+        each case requests that are being handled may finish within the shutdown timeout; a second
+        cancellation cuts them.
 
         Signals are the program's: Ctrl-C under `asyncio.run` is a cancellation.
 

@@ -15,6 +15,9 @@ from oxbridge import ClientGone, Mux, Request, ResponseEnded, ResponseWriter
 from oxbridge.testing import serve
 from wire import Wire
 
+# Each way in which a server and the loop of its coroutines work together.
+pytestmark = pytest.mark.usefixtures("drives")
+
 
 async def hello(w: ResponseWriter, req: Request) -> None:
     w.write("hello")

@@ -3,25 +3,61 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import contextvars
 import http.client
 import signal
 import threading
 import time
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import pytest
 
 from oxbridge import Mux, Request, ResponseWriter, Server
+from oxbridge.mux import Handler
 from oxbridge.testing import Client, serve
 from serving import ServeSource
 from wire import Wire
 
+# Each way in which a server and the loop of its coroutines work together.
+pytestmark = pytest.mark.usefixtures("drives")
+
 
 async def hello(w: ResponseWriter, req: Request) -> None:
     w.write("hello")
+
+
+# Who drives the server
+
+
+def test_coroutines_alone_are_served_by_the_thread_of_their_loop(drives: bool) -> None:
+    mux = Mux()
+    mux.handle("/", hello)
+    mux.handle("/at-once", lambda w, req: None, blocking=False)
+    assert is_driven(mux) is drives
+
+
+def test_what_may_block_has_the_server_use_threads_of_its_own() -> None:
+    mux = Mux()
+    mux.handle("/", hello)
+    mux.handle("/plain", lambda w, req: None)
+    assert not is_driven(mux)
+    mux = Mux()
+    mux.handle("/", hello)
+    mux.mount(lambda environ, start_response: [], interface="wsgi")
+    assert not is_driven(mux)
+
+
+def is_driven(mux: Mux) -> bool:
+    """Whether a server has no thread of its own for sockets."""
+    with Server(mux) as server:
+        assert Client(server).get("/").text == "hello"
+        life = server._life
+        assert life is not None
+        # Such a server has no queue that a loop would have to watch.
+        return life.core.async_fd() is None
 
 
 # What asyncio promises
@@ -159,6 +195,22 @@ def test_at_the_end_of_the_drain_handlers_are_cancelled() -> None:
     assert len(seen) == 1
 
 
+@contextlib.contextmanager
+def stopped_beside(handler: Handler, started: threading.Event) -> Iterator[Wire]:
+    """Stop a server while a handler runs that will not end; give the client that waits for it."""
+    mux = Mux()
+    mux.handle("/", handler)
+    server = Server(mux)
+    server.start()
+    with Wire(server.url) as wire:
+        wire.head("GET", "/")
+        assert started.wait(20)
+        began = time.monotonic()
+        assert not server.stop(timeout=0)
+        assert time.monotonic() - began < 15
+        yield wire
+
+
 def test_a_handler_that_will_not_be_cancelled_does_not_hold_up_the_stop(
     caplog: pytest.LogCaptureFixture,
 ) -> None:
@@ -172,18 +224,24 @@ def test_a_handler_that_will_not_be_cancelled_does_not_hold_up_the_stop(
             except asyncio.CancelledError:
                 continue
 
-    mux = Mux()
-    mux.handle("/", stubborn)
-    server = Server(mux)
-    server.start()
-    with Wire(server.url) as wire:
-        wire.head("GET", "/")
-        assert started.wait(20)
-        began = time.monotonic()
-        assert not server.stop(timeout=0)
-        assert time.monotonic() - began < 15
+    with stopped_beside(stubborn, started):
+        pass
     go.set()
     assert "A handler still runs" in caplog.text
+
+
+def test_a_handler_that_blocks_the_loop_does_not_hold_up_the_stop() -> None:
+    started, go = threading.Event(), threading.Event()
+
+    async def rude(w: ResponseWriter, req: Request) -> None:
+        started.set()
+        go.wait(60)
+
+    with stopped_beside(rude, started) as wire:
+        go.set()
+        # Once the loop is free again, its thread closes what it still has.
+        with contextlib.suppress(ConnectionError):
+            wire.rest()
 
 
 def test_the_loop_is_closed_in_order() -> None:

@@ -148,10 +148,7 @@ impl Queue {
                     application.start(py, *exchange, self);
                 }
                 Item::Exchange(function, exchange) => {
-                    let (response, request) = exchange.into_parts();
-                    let request = Py::new(py, Request::new(request, Some(self.clone())))?;
-                    let writer = Writer::new(response, request.clone_ref(py), Some(self.clone()));
-                    let writer = Py::new(py, writer)?;
+                    let (writer, request) = Writer::for_loop(py, *exchange, self)?;
                     exchanges.push((function.clone_ref(py), writer, request));
                 }
             }

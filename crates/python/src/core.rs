@@ -6,18 +6,18 @@ use std::time::{Duration, Instant};
 
 use oxbridge::access_log::AccessLog;
 use oxbridge::listen::{Bind, ParseBindError};
-use oxbridge::{Exchange, InProcess, Server, StartError};
+use oxbridge::{InProcess, Server, StartError};
 use pyo3::exceptions::{PyOSError, PyRuntimeError, PyValueError};
 use pyo3::gc::{PyTraverseError, PyVisit};
 use pyo3::prelude::*;
 use pyo3::types::PyDict;
 
-use crate::aio::{Delivery, Item, Queue};
+use crate::aio::{Delivery, Queue};
 use crate::call::{self, Interpreter};
 use crate::convert::lock;
-use crate::errors::PatternError;
-use crate::mux::{Kind, Mux};
+use crate::mux::Mux;
 use crate::options::{Options, read_options, seconds};
+use crate::routes;
 use crate::tls::{Tls, tls_error};
 use crate::turns::Turns;
 
@@ -37,8 +37,8 @@ pub(crate) struct Core {
     /// While the server runs, if it writes one.
     access_log: OnceLock<AccessLog>,
     queue: Arc<Queue>,
-    /// An event loop takes its turns.
-    driven: bool,
+    /// An event loop takes its turns, and has coroutine handlers started by this.
+    driver: Option<Py<PyAny>>,
     server: Mutex<State>,
     /// Where it listens, or did: known from the start on.
     place: OnceLock<Place>,
@@ -60,17 +60,17 @@ enum State {
 #[pymethods]
 impl Core {
     #[new]
-    #[pyo3(signature = (mux, binds, tls=None, options=None, on_max_requests=None, *, driven=false))]
+    #[pyo3(signature = (mux, binds, tls=None, options=None, on_max_requests=None, *, driver=None))]
     fn new(
         mux: Py<Mux>,
         binds: Vec<String>,
         tls: Option<Py<Tls>>,
         options: Option<&Bound<'_, PyDict>>,
         on_max_requests: Option<Py<PyAny>>,
-        driven: bool,
+        driver: Option<Py<PyAny>>,
     ) -> PyResult<Self> {
         let binds = read_binds(&binds)?;
-        let queue = if driven {
+        let queue = if driver.is_some() {
             Queue::of_turns()
         } else {
             Queue::new().map_err(|e| PyOSError::new_err(e.to_string()))?
@@ -83,7 +83,7 @@ impl Core {
             on_max_requests,
             access_log: OnceLock::new(),
             queue,
-            driven,
+            driver,
             server: Mutex::new(State::New),
             place: OnceLock::new(),
         })
@@ -99,52 +99,8 @@ impl Core {
             ));
         }
         let mut builder = Server::builder();
-        for route in self.mux.get().routes(py) {
-            let function = route.function;
-            match route.kind {
-                Kind::Blocking => builder.blocking_exchange(
-                    &route.pattern,
-                    move |ex: Exchange| call::run(&function, ex),
-                    route.location,
-                ),
-                Kind::Inline => builder.inline_exchange(
-                    &route.pattern,
-                    move |ex: Exchange| call::run(&function, ex),
-                    route.location,
-                ),
-                Kind::Async => {
-                    let (queue, function) = (self.queue.clone(), Arc::new(function));
-                    let deliver = move |ex: Exchange| {
-                        queue.put(Item::Exchange(function.clone(), Box::new(ex)))
-                    };
-                    builder.inline_exchange(&route.pattern, deliver, route.location)
-                }
-            }
-            .map_err(|e| PatternError::new_err(e.to_string()))?;
-        }
-        match self.mux.get().application(py) {
-            None => {}
-            // The loop's own thread runs what is ready between its turns.
-            Some(app) if self.driven && app.is_async() => {
-                let queue = self.queue.clone();
-                builder.fallback_exchange(move |ex: Exchange| {
-                    // Without an interpreter the exchange is dropped, which answers 500.
-                    let _ = Python::try_attach(|py| app.start(py, ex, &queue));
-                });
-            }
-            Some(app) if app.is_async() => {
-                let queue = self.queue.clone();
-                builder.fallback_inline(move |ex: Exchange| {
-                    queue.put(Item::Application(app.clone(), Box::new(ex)));
-                });
-            }
-            Some(app) => {
-                let queue = self.queue.clone();
-                builder.fallback_exchange(move |ex: Exchange| {
-                    let _ = Python::try_attach(|py| app.start(py, ex, &queue));
-                });
-            }
-        }
+        let driver = self.driver.as_ref();
+        routes::register(py, &mut builder, self.mux.get(), &self.queue, driver)?;
         let Options {
             content,
             limits,
@@ -162,7 +118,7 @@ impl Core {
             .threads(threads)
             .reactors(reactors)
             .queue(queue)
-            .driven(self.driven)
+            .driven(self.driver.is_some())
             .host(Arc::new(Interpreter));
         for bind in &self.binds {
             builder = builder.bind(bind.clone());
@@ -306,6 +262,7 @@ impl Core {
     fn __traverse__(&self, visit: PyVisit<'_>) -> Result<(), PyTraverseError> {
         visit.call(&self.mux)?;
         visit.call(&self.on_max_requests)?;
+        visit.call(&self.driver)?;
         self.tls.iter().try_for_each(|tls| visit.call(tls))
     }
 

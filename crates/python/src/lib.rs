@@ -26,6 +26,7 @@ mod mux;
 pub mod names;
 mod options;
 mod request;
+mod routes;
 mod rsgi;
 mod send;
 mod tasks;

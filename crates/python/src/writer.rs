@@ -6,7 +6,7 @@ use std::task::{Context, Poll};
 
 use http::header::{CONTENT_TYPE, LOCATION, SET_COOKIE};
 use http::{HeaderValue, StatusCode};
-use oxbridge::ResponseWriter;
+use oxbridge::{Exchange, ResponseWriter};
 use pyo3::exceptions::{PyRuntimeError, PyValueError};
 use pyo3::intern;
 use pyo3::prelude::*;
@@ -43,6 +43,18 @@ impl Writer {
             request,
             queue,
         }
+    }
+
+    /// The arguments of a coroutine function: what it waits for wakes its loop through `queue`.
+    pub(crate) fn for_loop(
+        py: Python<'_>,
+        exchange: Exchange,
+        queue: &Arc<Queue>,
+    ) -> PyResult<(Py<Writer>, Py<Request>)> {
+        let (response, request) = exchange.into_parts();
+        let request = Py::new(py, Request::new(request, Some(queue.clone())))?;
+        let writer = Writer::new(response, request.clone_ref(py), Some(queue.clone()));
+        Ok((Py::new(py, writer)?, request))
     }
 
     /// Writes, and leaves the interpreter first if that might wait.
