@@ -219,6 +219,9 @@ def refused(served: Served) -> bool:
         connection.connect()
     except ConnectionRefusedError:
         return True
+    except ConnectionResetError:
+        # Just as the listener is closed: the next one is refused.
+        return False
     finally:
         connection.close()
     return False
