@@ -32,7 +32,7 @@ EXTENSION_SOURCES := Cargo.toml $(wildcard Cargo.lock) pyproject.toml \
 	$(shell find crates/mux/src crates/server/src crates/cache/src crates/python/src 2>/dev/null)
 
 .DEFAULT_GOAL := help
-.PHONY: help run build libs install test lint format bench docs clean preflight
+.PHONY: help run build wheel libs install test lint format bench docs clean preflight
 # A recipe that fails leaves no half-made target behind that would look finished next time.
 .DELETE_ON_ERROR:
 
@@ -51,6 +51,10 @@ run: $(BIN)/.built ## serve examples/hello.py on http://127.0.0.1:5000
 	@HOST='$(HOST)' PORT='$(PORT)' exec $(BIN)/python examples/hello.py
 
 build: $(BIN)/.built ## build the Python extension into .venv (release)
+
+wheel: $(BIN)/.tools ## build the wheel that users install, optimised by a profile, into dist/
+	@tools/llvm_tools.sh
+	PATH="$(abspath $(BIN)):$$PATH" $(BIN)/maturin build --release --pgo -i $(BIN)/python --out dist $(LOCKED)
 
 libs: preflight ## build liboxbridge, libgohttp and liboxbridge_embed for C (target/c/release)
 	@$(PYTHON) tools/clib.py build --profile '$(PROFILE)' $(addprefix --only ,$(LIBRARIES))
@@ -76,7 +80,7 @@ format: $(BIN)/.tools ## put Rust and Python code into the project's form
 	$(BIN)/ruff format .
 
 bench: $(BIN)/.built $(BIN)/.bench-tools $(BENCH_APPS)/.built $(BENCH_ROBYN)/.peers ## measure the servers and print the table
-	@$(BIN)/python -c 'import sys; sys.path.insert(0, "tools"); import programs; programs.install("wrk", "go", "libmicrohttpd", "pkg-config")'
+	@$(BIN)/python -c 'import sys; sys.path.insert(0, "tools"); import programs; programs.install("wrk", "h2load", "ab", "openssl", "go", "libmicrohttpd", "pkg-config", "redis-server")'
 	$(BIN)/python bench/run.py $(ARGS)
 
 docs: $(BIN)/.tools ## build the Rust documentation (target/doc)
@@ -104,12 +108,14 @@ $(BENCH_APPS)/.peers $(BENCH_ROBYN)/.peers: .venv-bench/%/.peers: tools/requirem
 	.venv-bench/$*/bin/python -m pip install --quiet --disable-pip-version-check -r $<
 	@touch $@
 
-# Installed as its users have it, and built for this interpreter: Python files count here, too.
-$(BENCH_APPS)/.built: $(EXTENSION_SOURCES) $(shell find python/oxbridge -name '*.py') $(BENCH_APPS)/.peers
-	PATH="$(abspath $(BENCH_APPS)/bin):$$PATH" VIRTUAL_ENV='$(abspath $(BENCH_APPS))' \
-		PYO3_PYTHON='$(abspath $(BENCH_APPS)/bin/python)' MATURIN_PEP517_ARGS='$(LOCKED)' \
-		$(BENCH_APPS)/bin/python -m pip install --quiet --disable-pip-version-check \
-		--no-build-isolation --no-deps --force-reinstall .
+# The wheel that users install, for this interpreter: Python files count here, too.
+$(BENCH_APPS)/.built: $(EXTENSION_SOURCES) $(shell find python/oxbridge tools/pgo -name '*.py') $(BENCH_APPS)/.peers
+	@tools/llvm_tools.sh
+	@rm -rf target/bench-wheel
+	PYO3_PYTHON='$(abspath $(BENCH_APPS)/bin/python)' \
+		$(BIN)/maturin build --release --pgo -i $(BENCH_APPS)/bin/python --out target/bench-wheel $(LOCKED)
+	$(BENCH_APPS)/bin/python -m pip install --quiet --disable-pip-version-check --no-deps --force-reinstall \
+		target/bench-wheel/*.whl
 	@touch $@
 
 $(BIN)/.test-apps: tools/requirements-test-apps.txt $(BIN)/.tools

@@ -7,6 +7,7 @@ import json
 import os
 import subprocess
 import sys
+import tomllib
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -18,6 +19,7 @@ import clib_cargo
 import programs
 
 BENCH = Path(__file__).resolve().parent
+AXUM = BENCH / "peers" / "axum"
 
 
 class CannotBuild(Exception):
@@ -42,6 +44,24 @@ def native() -> Path:
 def embed() -> Path:
     """The example of Python inside an axum program. OXBRIDGE_EMBED names one already built."""
     return _example("oxbridge-embed", "embed", "OXBRIDGE_EMBED")
+
+
+@functools.cache
+def cache_node() -> Path:
+    """A node of the cache. OXBRIDGE_CACHE_NODE names one already built."""
+    return _example("oxbridge-cache", "one_node", "OXBRIDGE_CACHE_NODE")
+
+
+@functools.cache
+def go_cache_node() -> Path:
+    """A node of golang/groupcache."""
+    return _go("groupcache", "node")
+
+
+@functools.cache
+def go_cache_library() -> Path:
+    """golang/groupcache for ctypes."""
+    return _go("groupcache", "lib", "-buildmode=c-shared")
 
 
 def _example(package: str, name: str, setting: str) -> Path:
@@ -97,13 +117,27 @@ def libmicrohttpd() -> Path:
 @functools.cache
 def net_http() -> Path:
     """A hello for Go's own server."""
+    return _go("net_http", ".")
+
+
+@functools.cache
+def axum() -> Path:
+    """A hello for axum, a Cargo package of its own."""
+    target = clib_cargo.target_dir() / "bench" / "axum"
+    command = ["cargo", "build", "--release", "--manifest-path", str(AXUM / "Cargo.toml")]
+    command += ["--locked"] if os.environ.get("CI") else []
+    _build([*command, "--target-dir", str(target)])
+    return target / "release" / "axum_hello"
+
+
+def _go(module: str, package: str, *options: str) -> Path:
     go = programs.find("go")
     if go is None:
         raise CannotBuild("Go is missing: python tools/programs.py install")
-    program = _program("net_http")
+    program = _program(module if package == "." else f"{module}_{package}")
     # Go would ask git about the state of the tree, and fail where git does not answer.
-    build = [go, "-C", str(BENCH / "peers" / "net_http"), "build", "-buildvcs=false"]
-    _build([*build, "-o", str(program), "."])
+    build = [go, "-C", str(BENCH / "peers" / module), "build", "-buildvcs=false", *options]
+    _build([*build, "-o", str(program), f"./{package}"])
     return program
 
 
@@ -150,6 +184,13 @@ def _rust_versions() -> str:
     return f"oxbridge {clib_cargo.version()}, {rustc}"
 
 
+def _axum_version() -> str:
+    lock = tomllib.loads((AXUM / "Cargo.lock").read_text("utf-8"))
+    found = {package["name"]: package["version"] for package in lock["package"]}
+    rustc = says(["rustc", "--version"], r"(rustc \S+)")
+    return f"axum {found['axum']}, hyper {found['hyper']}, {rustc}"
+
+
 def _c_versions() -> str:
     return f"{_rust_versions()}, {_cc_version()}"
 
@@ -172,5 +213,6 @@ PROGRAMS = {
     "c_hello": Program(c_hello, _c_versions),
     "floor": Program(floor, _cc_version),
     "libmicrohttpd": Program(libmicrohttpd, _libmicrohttpd_version),
+    "axum": Program(axum, _axum_version),
     "net_http": Program(net_http, _go_version),
 }

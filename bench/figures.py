@@ -35,12 +35,12 @@ class Figure:
         return self.least is not None or self.most is not None
 
     def __str__(self) -> str:
-        text = f"{_number(self.value)} {self.unit}".strip()
+        text = f"{number(self.value)} {self.unit}".strip()
         wanted = ""
         if self.least is not None:
-            wanted = f", wanted at least {_number(self.least)}"
+            wanted = f", wanted at least {number(self.least)}"
         if self.most is not None:
-            wanted += f", wanted at most {_number(self.most)}"
+            wanted += f", wanted at most {number(self.most)}"
         mark = ("held  " if self.held else "MISSED") if self.bounded else "      "
         note = f"  ({self.note})" if self.note else ""
         return f"  {mark}  {self.name}: {text}{wanted}{note}"
@@ -77,5 +77,19 @@ def percentile(values: Sequence[float], share: float) -> float:
     return ordered[max(-int(-round(share * len(ordered), 6) // 1), 1) - 1]
 
 
-def _number(value: float) -> str:
-    return f"{value:,.0f}" if value == int(value) or abs(value) >= 1000 else f"{value:,.2f}"
+def ratio(value: float) -> str:
+    """One figure divided by another."""
+    # 0.01 says less about a slow server than 0.013 does.
+    return f"{value:.2f}" if value >= 0.1 else f"{value:.3f}"
+
+
+def many(connections: int) -> str:
+    """So many connections."""
+    return f"{connections} connection{'' if connections == 1 else 's'}"
+
+
+def number(value: float) -> str:
+    """As many digits as a reader needs."""
+    if value == int(value) or abs(value) >= 1000:
+        return f"{value:,.0f}"
+    return f"{value:,.2f}" if abs(value) >= 0.1 else f"{value:.3f}"

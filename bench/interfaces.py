@@ -10,7 +10,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 from load import posted
-from row import HELLO, Server
+from row import FEW_CONNECTIONS, HELLO, HELLO_CONNECTIONS, Server
 
 OURS = "oxbridge"
 """The server that the others of a workload are compared with."""
@@ -86,55 +86,81 @@ WORKLOADS = (
     Workload("RSGI WebSocket echo", "rsgi", "plain_rsgi:app", "/ws", websocket=True),
 )
 
+HELLOS = ("WSGI hello", "ASGI hello", "RSGI hello")
+
 AT = ("--host", "127.0.0.1", "--port", "{port}", "--workers", "{workers}")
 
 
-def _oxbridge(interface: str) -> Way:
-    command: tuple[str, ...] = (
-        "{apps}",
-        "-m",
-        "oxbridge",
-        "serve",
-        "{app}",
-        "--interface",
-        interface,
+def oxbridge(app: str, interface: str, *options: str) -> tuple[str, ...]:
+    """The command that serves an app with ours. Those of the peers have what was best for them."""
+    return ("{apps}", "-m", "oxbridge", "serve", app, "--interface", interface) + (
         *AT,
+        "--no-access-log",
+        *options,
     )
-    return Way(
-        OURS,
-        interface,
-        (*command, "--no-access-log"),
-        f"oxbridge serve, {interface.upper()}",
-        ("oxbridge",),
-    )
+
+
+def granian(
+    app: str, interface: str, mode: str, *options: str, threads: str = "1"
+) -> tuple[str, ...]:
+    """The same for granian. WebSockets and the version of HTTP are for the options to say."""
+    command: tuple[str, ...] = ("{apps}", "-m", "granian", app, "--interface", interface, *AT)
+    command += ("--runtime-threads", "1", "--runtime-mode", mode, "--blocking-threads", threads)
+    return (*command, "--loop", "uvloop", "--no-access-log", "--log-level", "error", *options)
+
+
+def gunicorn(app: str, worker: str, *options: str) -> tuple[str, ...]:
+    """The same for gunicorn."""
+    command: tuple[str, ...] = ("{apps}", "-m", "gunicorn", app, "--bind", "127.0.0.1:{port}")
+    command += ("--workers", "{workers}", "--worker-class", worker, "--no-control-socket")
+    return (*command, "--log-level", "error", "--http-parser", "fast", *options)
+
+
+def uvicorn(app: str, *options: str) -> tuple[str, ...]:
+    """The same for uvicorn."""
+    command: tuple[str, ...] = ("{apps}", "-m", "uvicorn", app, *AT, "--loop", "uvloop")
+    command += ("--http", "httptools", "--no-access-log", "--log-level", "warning")
+    return (*command, *options)
+
+
+def hypercorn(app: str, *options: str) -> tuple[str, ...]:
+    """The same for hypercorn."""
+    command: tuple[str, ...] = ("{apps}", "-m", "hypercorn", app, "--bind", "127.0.0.1:{port}")
+    command += ("--workers", "{workers}", "--worker-class", "uvloop", "--log-level", "error")
+    return (*command, *options)
+
+
+def fastpysgi(app: str) -> tuple[str, ...]:
+    """The same for fastpysgi."""
+    return ("{apps}", "fastpysgi_server.py", app, "{port}", "{workers}")
+
+
+NEEDS = {
+    "oxbridge": ("oxbridge",),
+    "granian": ("granian", "uvloop"),
+    "gunicorn": ("gunicorn", "gunicorn-h1c"),
+    "uvicorn": ("uvicorn", "uvloop", "httptools"),
+    "hypercorn": ("hypercorn", "uvloop"),
+    "fastpysgi": ("fastpysgi",),
+}
+"""The distributions that each of them needs so."""
+
+
+def _oxbridge(interface: str) -> Way:
+    about = f"oxbridge serve, {interface.upper()}"
+    return Way(OURS, interface, oxbridge("{app}", interface), about, NEEDS["oxbridge"])
 
 
 def _granian(interface: str, mode: str) -> Way:
-    command: tuple[str, ...] = (
-        "{apps}",
-        "-m",
-        "granian",
-        "{app}",
-        "--interface",
-        interface,
-        *AT,
-        "--http",
-        "1",
-    )
-    command += ("{ws}", "--runtime-threads", "1", "--runtime-mode", mode)
-    command += ("--blocking-threads", "1", "--loop", "uvloop")
-    command += ("--no-access-log", "--log-level", "error")
+    command = granian("{app}", interface, mode, "--http", "1", "{ws}")
     about = f"{interface.upper()}, runtime mode {mode}, one thread each, uvloop"
-    needs = ("granian", "uvloop")
-    return Way(f"granian {mode}", interface, command, about, needs, websockets=interface != "wsgi")
+    needs, websockets = NEEDS["granian"], interface != "wsgi"
+    return Way(f"granian {mode}", interface, command, about, needs, websockets=websockets)
 
 
 def _gunicorn(worker: str, interface: str, *options: str, about: str, default: bool = True) -> Way:
-    command: tuple[str, ...] = ("{apps}", "-m", "gunicorn", "{app}", "--bind", "127.0.0.1:{port}")
-    command += ("--workers", "{workers}", "--worker-class", worker, "--no-control-socket")
-    command += ("--log-level", "error", "--http-parser", "fast", *options)
-    needs = ("gunicorn", "gunicorn-h1c")
-    return Way(f"gunicorn {worker}", interface, command, about, needs, default)
+    command = gunicorn("{app}", worker, *options)
+    return Way(f"gunicorn {worker}", interface, command, about, NEEDS["gunicorn"], default)
 
 
 # Uvicorn's implementations of WebSockets, all in Python.
@@ -143,33 +169,19 @@ BEST_SOCKETS = "websockets-sansio"
 
 
 def _uvicorn(sockets: str, *, default: bool) -> Way:
-    command: tuple[str, ...] = (
-        "{apps}",
-        "-m",
-        "uvicorn",
-        "{app}",
-        *AT,
-        "--loop",
-        "uvloop",
-        "--http",
-        "httptools",
-    )
-    command += ("--ws", sockets, "--no-access-log", "--log-level", "warning")
     return Way(
         "uvicorn" if default else f"uvicorn {sockets}",
         "asgi",
-        command,
+        uvicorn("{app}", "--ws", sockets),
         f"uvloop, httptools, {sockets}",
-        ("uvicorn", "uvloop", "httptools", "websockets"),
+        (*NEEDS["uvicorn"], "websockets"),
         default,
         only_websockets=not default,
     )
 
 
 def _hypercorn() -> Way:
-    command: tuple[str, ...] = ("{apps}", "-m", "hypercorn", "{app}", "--bind", "127.0.0.1:{port}")
-    command += ("--workers", "{workers}", "--worker-class", "uvloop", "--log-level", "error")
-    return Way("hypercorn", "asgi", command, "uvloop, no logs", ("hypercorn", "uvloop"))
+    return Way("hypercorn", "asgi", hypercorn("{app}"), "uvloop, no logs", NEEDS["hypercorn"])
 
 
 def _socketify(interface: str) -> Way:
@@ -179,14 +191,13 @@ def _socketify(interface: str) -> Way:
 
 
 def _fastpysgi(interface: str) -> Way:
-    command: tuple[str, ...] = ("{apps}", "fastpysgi_server.py", "{app}", "{port}", "{workers}")
     fails = ("ASGI echo of 1 KiB", "ASGI echo of 10 KiB", "ASGI stream of 64 KiB")
     return Way(
         "fastpysgi",
         interface,
-        command,
+        fastpysgi("{app}"),
         f"{interface.upper()}, errors logged only, Nagle off",
-        ("fastpysgi",),
+        NEEDS["fastpysgi"],
         websockets=False,
         fails=fails,
     )
@@ -248,4 +259,5 @@ def _row(workload: Workload, way: Way) -> Server:
         websocket=workload.websocket,
         workload=workload.name,
         compared_with=f"{workload.name}: {OURS}",
+        connections=HELLO_CONNECTIONS if workload.name in HELLOS else FEW_CONNECTIONS,
     )

@@ -7,6 +7,7 @@ import os
 import resource
 import signal
 import socket
+import ssl
 import subprocess
 import tempfile
 import time
@@ -15,6 +16,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from clients import BadAnswer, dechunk
+from material import files
 
 # How long a server may take to accept connections, and to end once it was asked to, in seconds.
 START_BOUND = 20.0
@@ -32,8 +34,8 @@ class Running:
     pid: int
     port: int
 
-    def url(self, path: str = "/") -> str:
-        return f"http://127.0.0.1:{self.port}{path}"
+    def url(self, path: str = "/", scheme: str = "http") -> str:
+        return f"{scheme}://127.0.0.1:{self.port}{path}"
 
     @property
     def address(self) -> tuple[str, int]:
@@ -53,13 +55,18 @@ def pinned(*cores: int) -> Iterator[None]:
 
 @contextlib.contextmanager
 def serving(
-    command: Sequence[str], port: int, *cores: int, cwd: Path, keep_output: bool = True
+    command: Sequence[str],
+    port: int,
+    *cores: int,
+    cwd: Path,
+    keep_output: bool = True,
+    every: float = 0.02,
 ) -> Iterator[Running]:
     """Start a server pinned to cores, wait until it accepts connections, and end it afterwards.
 
     What it prints is kept in a file and shown only if it fails; with `keep_output=False` it is
-    thrown away, for a server that is made to print a great deal. Raises WrongAnswer if it ends or
-    does not listen in time.
+    thrown away, for a server that is made to print a great deal. It is asked `every` so many
+    seconds whether it listens. Raises WrongAnswer if it ends or does not listen in time.
     """
     raise_descriptor_limit()
     with contextlib.ExitStack() as stack:
@@ -68,6 +75,7 @@ def serving(
             server = subprocess.Popen(
                 command,
                 cwd=cwd,
+                env={**os.environ, "BENCH_FILES": str(files())},
                 stdin=subprocess.DEVNULL,
                 stdout=output if keep_output else subprocess.DEVNULL,
                 stderr=subprocess.STDOUT,
@@ -76,7 +84,7 @@ def serving(
             )
         stack.callback(_end, server)
         try:
-            _wait_until_it_listens(server, port)
+            _wait_until_it_listens(server, port, every)
         except WrongAnswer as failure:
             output.seek(0)
             said = output.read().decode(errors="replace").strip()
@@ -84,10 +92,20 @@ def serving(
         yield Running(server.pid, port)
 
 
-def verify(running: Running, path: str, body: bytes, sends: bytes = b"") -> int:
-    """Ask twice on one connection for 200 and exactly this body; return the whole answer's bytes.
+def verify(
+    running: Running,
+    path: str,
+    body: bytes,
+    sends: bytes = b"",
+    *,
+    close: bool = False,
+    tls: bool = False,
+    times: int = 2,
+) -> int:
+    """Ask `times` on one connection for 200 and exactly this body; return the whole answer's bytes.
 
-    It is asked for with GET, or, where there is a body to send, with POST.
+    It is asked for with GET, or, where there is a body to send, with POST; with `close`, on a
+    connection that is to be closed then; with `tls`, over TLS, whoever the server says it is.
 
     Where a server closes after each answer, as gunicorn's sync workers do, a second connection is
     made. Raises WrongAnswer saying what came instead.
@@ -95,12 +113,13 @@ def verify(running: Running, path: str, body: bytes, sends: bytes = b"") -> int:
     asked = f"{'POST' if sends else 'GET'} {path}"
     head = f"{asked} HTTP/1.1\r\nHost: 127.0.0.1:{running.port}\r\n"
     head += f"Content-Length: {len(sends)}\r\n" if sends else ""
+    head += "Connection: close\r\n" if close else ""
     request = f"{head}\r\n".encode() + sends
     lengths = set()
     connection = None
     try:
-        for _ in range(2):
-            connection = connection or socket.create_connection(running.address, timeout=10)
+        for _ in range(times):
+            connection = connection or _connect(running.address, tls=tls)
             connection.sendall(request)
             raw, content, closed = _whole_answer(connection)
             if not raw.startswith(b"HTTP/1.1 200") or content != body:
@@ -139,7 +158,7 @@ def raise_descriptor_limit(wanted: int = 0) -> int:
     return soft
 
 
-def _wait_until_it_listens(server: subprocess.Popen[bytes], port: int) -> None:
+def _wait_until_it_listens(server: subprocess.Popen[bytes], port: int, every: float) -> None:
     deadline = time.monotonic() + START_BOUND
     while time.monotonic() < deadline:
         if server.poll() is not None:
@@ -148,10 +167,20 @@ def _wait_until_it_listens(server: subprocess.Popen[bytes], port: int) -> None:
             socket.create_connection(("127.0.0.1", port), timeout=1).close()
         except OSError:
             # Nothing announces the moment for a server that is not ours; the pause only saves CPU.
-            time.sleep(0.02)
+            time.sleep(every)
         else:
             return
     raise WrongAnswer(f"it does not listen on port {port} after {START_BOUND:.0f} s")
+
+
+def _connect(address: tuple[str, int], *, tls: bool) -> socket.socket:
+    connection = socket.create_connection(address, timeout=10)
+    if not tls:
+        return connection
+    context = ssl.create_default_context()
+    context.check_hostname = False
+    context.verify_mode = ssl.CERT_NONE
+    return context.wrap_socket(connection)
 
 
 def _whole_answer(connection: socket.socket) -> tuple[bytes, bytes, bool]:

@@ -8,11 +8,12 @@ of its core the load generator needed.
 
 from __future__ import annotations
 
+import enum
 import json
 import resource
 import subprocess
 import sys
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from build import ws_echo
@@ -20,6 +21,31 @@ from machine import ROOT, says
 
 sys.path.insert(0, str(ROOT / "tools"))
 import programs
+
+
+class Manner(enum.Enum):
+    """How requests follow each other, and over what."""
+
+    KEEP_ALIVE = "keep-alive"
+    """The next one on the same connection when the last answer is there."""
+    CLOSE = "close"
+    """Each on a connection of its own."""
+    PIPELINED = "pipelined"
+    """Sixteen at a time on each connection."""
+    MIX = "mix"
+    """One of twenty asks for `NAP` instead, and so sleeps for 50 ms."""
+    PAUSES = "pauses"
+    """Each connection waits for 8 to 24 ms, at random, between an answer and its next request."""
+    TLS = "tls"
+    """As KEEP_ALIVE, over TLS."""
+    H2 = "h2"
+    """HTTP/2 without TLS; see h2load.py."""
+
+
+NAP = "/nap"
+
+PATIENCE = 20
+"""Seconds that a load generator may take beyond its time."""
 
 FIGURES = Path(__file__).resolve().parent / "wrk_figures.lua"
 
@@ -30,7 +56,10 @@ class LoadError(Exception):
 
 @dataclass(frozen=True)
 class Load:
-    """What one run of the load generator saw. Latencies in microseconds, bytes as on the wire."""
+    """What one run of the load generator saw. Latencies in microseconds, bytes as on the wire.
+
+    Where the load generator tells no latencies, they are 0.
+    """
 
     requests: int
     seconds: float
@@ -76,6 +105,7 @@ class Wrk:
         sends: int = 0,
         threads: int = 1,
         header: str | None = None,
+        manner: Manner = Manner.KEEP_ALIVE,
     ) -> Load:
         """Load the URL for some seconds. Call it pinned to the load generator's core.
 
@@ -83,7 +113,13 @@ class Wrk:
         """
         command = [self.path, f"-t{threads}", f"-c{connections}", f"-d{seconds}s"]
         command += ["-H", header] if header else []
-        return _run([*command, "-s", str(FIGURES), url, "--", str(sends)], seconds)
+        command += ["-H", "Connection: close"] if manner is Manner.CLOSE else []
+        command += ["-s", str(FIGURES), url, "--", str(sends), manner.value]
+        load = parse(*execute(command, seconds))
+        if manner is not Manner.PIPELINED:
+            return load
+        # What wrk says there is the time of sixteen, set right as if it were that of one.
+        return replace(load, p50_us=0, p90_us=0, p99_us=0, p999_us=0, max_us=0)
 
 
 def echoes(address: tuple[str, int], path: str, *, connections: int, seconds: int) -> Load:
@@ -92,7 +128,7 @@ def echoes(address: tuple[str, int], path: str, *, connections: int, seconds: in
     Call it pinned to the load generator's core. Raises CannotBuild.
     """
     where = f"{address[0]}:{address[1]}"
-    return _run([str(ws_echo()), where, path, str(connections), str(seconds)], seconds)
+    return parse(*execute([str(ws_echo()), where, path, str(connections), str(seconds)], seconds))
 
 
 def posted(length: int) -> bytes:
@@ -100,22 +136,29 @@ def posted(length: int) -> bytes:
     return (b"0123456789" * (length // 10 + 1))[:length]
 
 
-def _run(command: list[str], seconds: int) -> Load:
-    before = _children()
-    done = subprocess.run(
-        command, capture_output=True, text=True, timeout=seconds + 30, check=False
-    )
+def execute(command: list[str], seconds: int) -> tuple[str, float]:
+    """Run a load generator; return what it printed and the CPU seconds that it took.
+
+    Raises LoadError where it printed nothing, or did not end.
+    """
+    before, patience = _children(), seconds + PATIENCE
+    try:
+        done = subprocess.run(
+            command, capture_output=True, text=True, timeout=patience, check=False
+        )
+    except subprocess.TimeoutExpired:
+        raise LoadError(f"the load of {seconds} s did not end in {patience} s") from None
     used = _children() - before
-    return parse(done.stdout, done.stderr, used)
+    if not done.stdout.strip():
+        raise LoadError(f"the load did not run: {done.stderr.strip() or 'it printed nothing'}")
+    return done.stdout, used
 
 
-def parse(stdout: str, stderr: str, cpu_seconds: float) -> Load:
+def parse(stdout: str, cpu_seconds: float) -> Load:
     """Read what a load generator printed: the line of JSON among its text."""
     line = next((line for line in stdout.splitlines() if line.startswith('{"requests"')), None)
     if line is None:
-        raise LoadError(
-            f"the load did not run: {(stderr or stdout).strip() or 'it printed nothing'}"
-        )
+        raise LoadError(f"the load did not run: {stdout.strip() or 'it printed nothing'}")
     said = json.loads(line)
     seconds = said.pop("duration_us") / 1e6
     return Load(seconds=seconds, busy=cpu_seconds / seconds, **said)

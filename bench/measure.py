@@ -12,10 +12,11 @@ import statistics
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 
+import h2load
 import process
 from build import CannotBuild
 from launch import Running, WrongAnswer, free_port, pinned, serving, verify
-from load import Load, LoadError, Wrk, echoes, posted
+from load import NAP, Load, LoadError, Manner, Wrk, echoes, posted
 from machine import Cores
 from process import Cpu, Memory
 from row import APPS, Server
@@ -31,16 +32,27 @@ class Plan:
     """What to measure: the rows, and each of them at each number of connections, in each round."""
 
     servers: Sequence[Server]
-    connections: Sequence[int]
+    asked: Sequence[int]
+    """Numbers of connections for all; none: each row's own."""
     seconds: int
     rounds: int
     workers: int = 1
 
+    def of(self, server: Server) -> Sequence[int]:
+        """The numbers of connections that a row is measured with."""
+        return self.asked or server.connections
+
+    @property
+    def connections(self) -> Sequence[int]:
+        """Every number of connections that some row is measured with, the fewest first."""
+        return sorted({number for server in self.servers for number in self.of(server)})
+
     @property
     def estimate(self) -> float:
         """Seconds that it will take, starting and ending the servers included."""
-        each = WARM_UP + 1.2 + len(self.connections) * (self.seconds + 0.1)
-        return self.rounds * len(self.servers) * each
+        loads = sum(len(self.of(server)) for server in self.servers)
+        each = len(self.servers) * (WARM_UP + 1.2) + loads * (self.seconds + 0.1)
+        return self.rounds * each
 
     def order(self, round_number: int) -> list[Server]:
         """Order of a round: rotated, and every second one reversed; neighbours stay neighbours."""
@@ -131,6 +143,12 @@ class Row:
         return total
 
 
+def median(row: Row, figure: str) -> float:
+    """The median of a figure, 0 where there is none."""
+    spread = row.spread(figure)
+    return spread.median if spread else 0.0
+
+
 @dataclass
 class Table:
     """The rows, in the order of the plan, one for each server and number of connections."""
@@ -147,6 +165,25 @@ class Table:
         """The row that this one is compared with."""
         return self.row(row.server.compared_with, row.connections)
 
+    def best_peer(self, row: Row) -> Row | None:
+        """The fastest peer that is asked for the same as a row of ours, by requests/s."""
+        if row.server.is_peer:
+            return None
+        peers = [
+            other
+            for other in self.rows
+            if other.server.is_peer
+            and other.samples
+            and (other.connections, other.server.workload) == (row.connections, row.server.workload)
+        ]
+        return max(peers, key=lambda peer: median(peer, "requests_per_second"), default=None)
+
+    def ours(self, row: Row) -> Row | None:
+        """The row of ours that has promised to be ahead of a peer's."""
+        if not row.server.is_peer:
+            return None
+        return self.row(row.server.ahead_of or row.server.compared_with, row.connections)
+
     @property
     def failed(self) -> bool:
         """Whether any server failed, answered wrongly or produced errors."""
@@ -155,7 +192,8 @@ class Table:
 
 def measure(plan: Plan, cores: Cores, wrk: Wrk, tell: Callable[[str], None]) -> Table:
     """Carry the plan out. What fails is noted in its row, and the others go on."""
-    table = Table(plan, [Row(s, c) for c in plan.connections for s in plan.servers])
+    rows_of = [(c, s) for c in plan.connections for s in plan.servers if c in plan.of(s)]
+    table = Table(plan, [Row(s, c) for c, s in rows_of])
     broken: set[str] = set()
     for number in range(plan.rounds):
         for server in plan.order(number):
@@ -186,8 +224,8 @@ def _measure_server(
         _load(server, running, max(row.connections for row in rows), WARM_UP, cores, wrk)
         for row in rows:
             sample = _sample(server, running, row.connections, number, plan.seconds, cores, wrk)
-            row.samples.append(sample)
             _check_length(sample.load, length)
+            row.samples.append(sample)
         _verify(server, running)
 
 
@@ -196,7 +234,13 @@ def _verify(server: Server, running: Running) -> int | None:
     # Each echo is looked at while it is counted.
     if server.websocket:
         return None
-    return verify(running, server.path, server.body, posted(server.sends))
+    close, tls = server.manner is Manner.CLOSE, server.manner is Manner.TLS
+    sends = posted(server.sends)
+    length = verify(running, server.path, server.body, sends, close=close, tls=tls)
+    if server.manner is Manner.MIX:
+        verify(running, NAP, server.body)
+    # Of HTTP/2 the load generator does not tell how much came with the requests that it counts.
+    return None if server.manner is Manner.H2 else length
 
 
 def _load(
@@ -205,8 +249,16 @@ def _load(
     with pinned(*((cores.load,) if cores.load not in cores.servers else cores.of_server)):
         if server.websocket:
             return echoes(running.address, server.path, connections=connections, seconds=seconds)
-        url = running.url(server.path)
-        return wrk.run(url, connections=connections, seconds=seconds, sends=server.sends)
+        url = running.url(server.path, "https" if server.manner is Manner.TLS else "http")
+        if server.manner is Manner.H2:
+            return h2load.run(url, connections=connections, seconds=seconds)
+        return wrk.run(
+            url,
+            connections=connections,
+            seconds=seconds,
+            sends=server.sends,
+            manner=server.manner,
+        )
 
 
 def _sample(

@@ -6,13 +6,15 @@ from collections.abc import Callable, Iterable
 from dataclasses import asdict, dataclass
 from typing import Any
 
+import h2load
 from bounds import Bound, Verdict
+from figures import many, ratio
 from machine import Machine
-from measure import Row, Spread, Table
+from measure import Row, Spread, Table, median
 from row import REFERENCE
 
 # Changes whenever a reader of the JSON would have to change.
-SCHEMA = 1
+SCHEMA = 2
 MIB = 2**20
 TO = NOTHING = "\N{EN DASH}"
 # Above this share of the server's core taken by others, a run says that it was disturbed.
@@ -28,12 +30,15 @@ class Column:
     heading: tuple[str, str]
     cell: Callable[[Row, Row | None], str]
     left: bool = False
+    beside_best_peer: bool = False
+    """Whether `cell` is given the fastest peer instead of the row that it is compared with."""
 
 
 def _figure(name: str, style: str, scale: float = 1.0) -> Callable[[Row, Row | None], str]:
     def cell(row: Row, reference: Row | None) -> str:
         spread = row.spread(name)
-        return format(spread.median * scale, style) if spread else NOTHING
+        # Every figure is more than nothing where it is known.
+        return format(spread.median * scale, style) if spread and spread.median else NOTHING
 
     return cell
 
@@ -55,8 +60,7 @@ def _ratio(name: str) -> Callable[[Row, Row | None], str]:
         spread = row.ratio(name, reference) if reference else None
         if spread is None:
             return NOTHING
-        # 0.01 says less about a slow server than 0.013 does.
-        return f"{spread.median:.2f}" if spread.median >= 0.1 else f"{spread.median:.3f}"
+        return ratio(spread.median)
 
     return cell
 
@@ -72,13 +76,16 @@ COLUMNS = (
     Column(("requests/s", "median"), _figure("requests_per_second", ",.0f")),
     Column(("", f"min{TO}max"), _range("requests_per_second", ".1f", 1e-3, "k")),
     Column(("÷", "{reference}"), _ratio("requests_per_second")),
+    Column(("÷ best", "peer"), _ratio("requests_per_second"), beside_best_peer=True),
     Column(("CPU µs", "median"), _figure("cpu_us", ".2f")),
     Column(("", f"min{TO}max"), _range("cpu_us", ".2f")),
     Column(("÷", "{reference}"), _ratio("cpu_us")),
     Column(("p50", "µs"), _figure("p50_us", ",.0f")),
     Column(("p99", "µs"), _figure("p99_us", ",.0f")),
+    Column(("p99.9", "µs"), _figure("p999_us", ",.0f")),
     Column(("RSS", "MiB"), _figure("rss_bytes", ".1f", 1 / MIB)),
     Column(("PSS", "MiB"), _figure("pss_bytes", ".1f", 1 / MIB)),
+    Column(("peak", "MiB"), _figure("peak_bytes", ".1f", 1 / MIB)),
     Column(("server", "busy"), _figure("server_busy", ".0%")),
     Column(("load", "busy"), _figure("load_busy", ".0%")),
     Column(("", "errors"), _errors),
@@ -89,9 +96,8 @@ def text(table: Table, machine: Machine, wrk: str, verdicts: Iterable[Verdict]) 
     """The whole report for a terminal."""
     parts = [_conditions(table, machine, wrk)]
     for connections in table.plan.connections:
-        many = f"{connections} connection{'s' if connections != 1 else ''}"
-        for workload in _workloads(table):
-            title = f"{workload}, {many}" if workload else many
+        for workload in _workloads(table, connections):
+            title = _title(workload, connections)
             parts.append(f"{title}\n{_aligned(_cells(table, connections, workload), workload)}")
     parts.append("\n".join(_notes(table)))
     if lines := [str(verdict) for verdict in verdicts]:
@@ -103,12 +109,11 @@ def markdown(table: Table, machine: Machine, wrk: str, verdicts: Iterable[Verdic
     """The whole report as a page."""
     parts = ["# Benchmark", _conditions(table, machine, wrk).replace("\n", "  \n")]
     for connections in table.plan.connections:
-        for workload in _workloads(table):
+        for workload in _workloads(table, connections):
             heading, *rows = _cells(table, connections, workload)
             marks = [":--" if column.left else "--:" for column in COLUMNS]
             lines = ["| " + " | ".join(cells) + " |" for cells in [heading, marks, *rows]]
-            title = f"{workload}, {connections}" if workload else f"{connections}"
-            parts += [f"## {title} connections", "\n".join(lines)]
+            parts += [f"## {_title(workload, connections)}", "\n".join(lines)]
     parts += ["\n".join(f"- {note}" for note in _notes(table))]
     if lines := [f"- {verdict}" for verdict in verdicts]:
         parts += ["## Promised ratios", "\n".join(lines)]
@@ -127,15 +132,17 @@ def as_json(
             "rounds": table.plan.rounds,
             "seconds": table.plan.seconds,
             "connections": [*table.plan.connections],
+            "h2load": h2load.version(),
             "reference": REFERENCE,
             "workers": table.plan.workers,
         },
-        "rows": [_row_as_json(row, table.reference(row)) for row in table.rows],
+        "rows": [_row_as_json(row, table) for row in table.rows],
         "bounds": [_verdict_as_json(verdict) for verdict in verdicts],
     }
 
 
-def _row_as_json(row: Row, reference: Row | None) -> dict[str, Any]:
+def _row_as_json(row: Row, table: Table) -> dict[str, Any]:
+    reference, ours, peer = table.reference(row), table.ours(row), table.best_peer(row)
     names = row.samples[0].figures if row.samples else {}
     spreads = {name: row.spread(name) for name in names}
     ratios = {
@@ -151,6 +158,15 @@ def _row_as_json(row: Row, reference: Row | None) -> dict[str, Any]:
         "connections": row.connections,
         "figures": {name: _spread_as_json(spread) for name, spread in spreads.items()},
         "ratio_to_reference": {name: _spread_as_json(spread) for name, spread in ratios.items()},
+        "ratio_to_ours": {
+            name: _spread_as_json(row.ratio(name, ours) if ours else None)
+            for name in ("requests_per_second", "cpu_us", "p99_us")
+        },
+        "judged_by": row.server.judged_by,
+        "best_peer": peer.server.name if peer else None,
+        "ratio_to_best_peer": _spread_as_json(
+            row.ratio("requests_per_second", peer) if peer else None
+        ),
         "rounds": [
             {"round": s.round, "requests": s.load.requests, **s.figures} for s in row.samples
         ],
@@ -203,10 +219,10 @@ def _notes(table: Table) -> list[str]:
         f"LIMITED BY THE LOAD: {row.server.name}, {row.connections} connections: "
         "requests/s is too low"
         for row in table.rows
-        if _median(row, "load_busy") > SATURATED
-        and _median(row, "server_busy") + _median(row, "others_busy") < SATURATED
+        if median(row, "load_busy") > SATURATED
+        and median(row, "server_busy") + median(row, "others_busy") < SATURATED
     ]
-    disturbed = [share for row in table.rows if (share := _median(row, "others_busy")) > DISTURBED]
+    disturbed = [share for row in table.rows if (share := median(row, "others_busy")) > DISTURBED]
     if disturbed:
         notes.append(
             f"DISTURBED: others took up to {max(disturbed):.0%} of the server's core. "
@@ -215,14 +231,14 @@ def _notes(table: Table) -> list[str]:
     return notes
 
 
-def _median(row: Row, figure: str) -> float:
-    spread = row.spread(figure)
-    return spread.median if spread else 0.0
+def _workloads(table: Table, connections: int) -> list[str]:
+    """What rows are asked for so, in the table's order. The first table has no name for it."""
+    found = (row.server.workload for row in table.rows if row.connections == connections)
+    return [*dict.fromkeys(found)]
 
 
-def _workloads(table: Table) -> list[str]:
-    """What the rows are asked for, in the table's order. The first table has no name for it."""
-    return [*dict.fromkeys(server.workload for server in table.plan.servers)]
+def _title(workload: str, connections: int) -> str:
+    return f"{workload}, {many(connections)}" if workload else many(connections)
 
 
 def _headings(workload: str) -> list[tuple[str, ...]]:
@@ -238,8 +254,14 @@ def _cells(table: Table, connections: int, workload: str) -> list[list[str]]:
         for row in table.rows
         if (row.connections, row.server.workload) == (connections, workload)
     ]
-    cells = ([column.cell(row, table.reference(row)) for column in COLUMNS] for row in rows)
+    cells = ([_cell(column, row, table) for column in COLUMNS] for row in rows)
     return [headings, *cells]
+
+
+def _cell(column: Column, row: Row, table: Table) -> str:
+    return column.cell(
+        row, table.best_peer(row) if column.beside_best_peer else table.reference(row)
+    )
 
 
 def _aligned(cells: list[list[str]], workload: str) -> str:

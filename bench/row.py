@@ -9,12 +9,18 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import environments
+import material
 from build import PROGRAMS
+from load import Manner
 
 APPS = Path(__file__).resolve().parent / "apps"
 
 HELLO = b"Hello, world.\n"
 """What most servers of the table answer."""
+
+HELLO_CONNECTIONS = (1, 10, 100, 400)
+FEW_CONNECTIONS = (10, 100)
+"""The numbers of connections that a hello is asked for with, and all else."""
 
 REFERENCE = "oxbridge native"
 """The row that the others are compared with, unless they say otherwise."""
@@ -26,15 +32,19 @@ class Server:
 
     In `command`, `{port}` stands for the port to listen on, `{workers}` for the number of worker
     processes, `{python}` for the interpreter that runs the benchmark, the names in
-    `environments.NAMES` for the interpreters of the environments that peers live in, and the names
-    in `PROGRAMS` for programs that are built first. It is started in `apps/`. `needs` are PyPI
+    `environments.NAMES` for the interpreters of the environments that peers live in, the names
+    in `PROGRAMS` for programs that are built first, `{files}` for a directory to serve, and
+    `{certificate}` and `{key}` for what TLS needs. It is started in `apps/`. `needs` are PyPI
     distributions: where one is missing, the row says so. Rows that are not `default` are measured
     only when `--only` names them.
 
     It is asked for `path` and must answer with `body`: with GET, or with POST and a body of `sends`
     bytes, which `body` then is, too. With `websocket` it is asked to echo messages instead.
     `compared_with` names the row that its ratios are formed with, and `workload` what all rows that
-    are compared so are asked for.
+    are compared so are asked for. `manner` is how the load asks, `connections` how many it has
+    unless told otherwise. `ahead_of` names the row of ours that promised to be ahead of this one,
+    and `judged_by` the figure that shows it: CPU where something else than the server bounds
+    requests/s.
     """
 
     name: str
@@ -48,6 +58,15 @@ class Server:
     websocket: bool = False
     workload: str = ""
     compared_with: str = REFERENCE
+    manner: Manner = Manner.KEEP_ALIVE
+    connections: tuple[int, ...] = HELLO_CONNECTIONS
+    ahead_of: str = ""
+    judged_by: str = "requests_per_second"
+
+    @property
+    def is_peer(self) -> bool:
+        """Whether it is a server of somebody else's."""
+        return not self.name.removeprefix(f"{self.workload}: ").startswith(("oxbridge", "floor"))
 
     @property
     def scales(self) -> bool:
@@ -66,6 +85,10 @@ class Server:
         for name, program in PROGRAMS.items():
             if f"{{{name}}}" in self.command:
                 filled[name] = str(program.build())
+        if "{files}" in "".join(self.command):
+            filled["files"] = str(material.files())
+        if "{certificate}" in self.command:
+            filled["certificate"], filled["key"] = map(str, material.certificate())
         return [part.format_map(filled) for part in self.command]
 
     def missing(self) -> list[str]:

@@ -3,9 +3,12 @@
     python bench/run.py                          the whole table, in under nine minutes
     python bench/run.py --only python            some rows, and the one they are compared with
     python bench/run.py --list                   the rows
-    python bench/run.py --python                 WSGI, ASGI and RSGI beside their peers
+    python bench/run.py --tables python          WSGI, ASGI and RSGI beside their peers
+    python bench/run.py --tables loads           bodies, files, pipelines, TLS, HTTP/2 and others
+    python bench/run.py --tables all             everything in one run
+    python bench/run.py --compare A B            how well two results agree
     python bench/run.py stall|leak|stream|idle   one promise put to the test; see `--help` of each
-    python bench/run.py share|rolling|slow-download|vanish|embed
+    python bench/run.py share|rolling|slow-download|vanish|embed|cache|start|latency|classic
 
 The method, and how to read the figures, is in bench/README.md.
 """
@@ -19,6 +22,7 @@ import os
 import sys
 from pathlib import Path
 
+import agreement
 import machine
 import measure
 import report
@@ -29,6 +33,10 @@ from load import LoadError, Wrk
 # Each is a program of its own, check_NAME.py, with _ for -.
 CHECKS = ("stall", "leak", "stream", "idle", "share", "rolling", "slow-download", "vanish") + (
     "embed",
+    "cache",
+    "start",
+    "latency",
+    "classic",
 )
 
 
@@ -42,18 +50,19 @@ def main(arguments: list[str]) -> int:
     if asked.list:
         width = max(len(server.name) for server in servers.SERVERS)
         for server in servers.SERVERS:
-            mark = ("p" if server.workload else " ") if server.default else "-"
-            print(f"{mark} {server.name:{width}}  {server.about} [{server.versions()}]")
-        print("Rows marked p are those of --python.")
+            table = servers.table_of(server) if server.default else "-"
+            print(f"{table:6} {server.name:{width}}  {server.about} [{server.versions()}]")
         print("Rows marked - are measured only when --only names them.")
         return 0
+    if asked.compare:
+        return agreement.main(*asked.compare)
     return _table(asked)
 
 
 def _table(asked: argparse.Namespace) -> int:
     try:
         wrk = Wrk()
-        chosen = servers.select(asked.only, python=asked.python)
+        chosen = servers.select(asked.only, asked.tables)
         if asked.workers > 1:
             chosen = [server for server in chosen if server.scales]
         plan = measure.Plan(chosen, asked.connections, asked.seconds, asked.rounds, asked.workers)
@@ -86,7 +95,11 @@ def _parse(arguments: list[str]) -> argparse.Namespace:
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     parser.add_argument(
-        "--connections", type=_numbers, default=[10, 100], metavar="N,N", help="default: 10,100"
+        "--connections",
+        type=_numbers,
+        default=[],
+        metavar="N,N",
+        help="for every row; default: 1,10,100,400 for hellos, 10,100 for all else",
     )
     parser.add_argument("--seconds", type=_positive, default=3, help="of each load; default: 3")
     parser.add_argument("--rounds", type=_positive, default=5, help="default: 5")
@@ -98,7 +111,21 @@ def _parse(arguments: list[str]) -> argparse.Namespace:
         help="rows whose name contains the text; may be repeated",
     )
     parser.add_argument(
-        "--python", action="store_true", help="the rows for WSGI, ASGI and RSGI instead"
+        "--tables",
+        type=_tables,
+        default=["hello"],
+        metavar="NAME,NAME",
+        help="of hello, python, loads, or `all`; default: hello",
+    )
+    parser.add_argument(
+        "--python",
+        dest="tables",
+        action="store_const",
+        const=["python"],
+        help="the same as --tables python",
+    )
+    parser.add_argument(
+        "--compare", nargs=2, metavar="FILE", help="two results of --json: do their ratios agree?"
     )
     parser.add_argument(
         "--workers",
@@ -123,6 +150,16 @@ def _positive(text: str) -> int:
 
 def _workers(text: str) -> int:
     return len(os.sched_getaffinity(0)) if text == "cores" else _positive(text)
+
+
+def _tables(text: str) -> list[str]:
+    if text == "all":
+        return [*servers.TABLES]
+    for name in (names := text.split(",")):
+        if name not in servers.TABLES:
+            known = ", ".join(servers.TABLES)
+            raise argparse.ArgumentTypeError(f"no table is called {name!r}; there are: {known}")
+    return names
 
 
 def _numbers(text: str) -> list[int]:

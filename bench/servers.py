@@ -1,14 +1,15 @@
 """The table of servers: one row each.
 
 To add a row, add a `Server` to `SERVERS`; a server written for the table goes into `apps/`. The
-rows for the interfaces of Python are made in `interfaces.py`.
+rows for the interfaces of Python are made in `interfaces.py`, those for other loads in `loads.py`.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 
 import interfaces
+import loads
 from launch import WrongAnswer
 from row import REFERENCE, Server
 
@@ -32,13 +33,13 @@ SERVERS = (
     ),
     Server(
         "oxbridge python",
-        ("{python}", "oxbridge_hello.py", "{port}", "blocking"),
+        ("{apps}", "oxbridge_hello.py", "{port}", "blocking"),
         "Python handler (w, req), which may block",
         needs=("oxbridge",),
     ),
     Server(
         "oxbridge python blocking=False",
-        ("{python}", "oxbridge_hello.py", "{port}", "inline"),
+        ("{apps}", "oxbridge_hello.py", "{port}", "inline"),
         "Python handler (w, req) that promises not to block",
         needs=("oxbridge",),
     ),
@@ -71,11 +72,15 @@ SERVERS = (
         "Go handler, a goroutine for each connection",
     ),
     Server(
+        "axum",
+        ("{axum}", "127.0.0.1:{port}"),
+        "async handler, one thread",
+    ),
+    Server(
         "oxbridge python async",
-        ("{python}", "oxbridge_hello.py", "{port}", "async"),
+        ("{apps}", "oxbridge_hello.py", "{port}", "async"),
         "Python coroutine (w, req)",
         needs=("oxbridge",),
-        default=False,
     ),
     # Gunicorn's best on one core: less CPU per request than sync, about 1.7 times its requests/s
     # at 100 connections. README.md says what was tried.
@@ -100,27 +105,34 @@ SERVERS = (
         needs=("werkzeug", "flask"),
     ),
     *interfaces.rows(),
+    *loads.rows(),
 )
 
+TABLES = ("hello", "python", "loads")
+"""What the rows are divided into; see `table_of`."""
+PYTHON = {workload.name for workload in interfaces.WORKLOADS}
 
-def select(only: Iterable[str], *, python: bool = False) -> list[Server]:
+
+def table_of(row: Server) -> str:
+    """The table that a row belongs to: hello everywhere, Python's interfaces, or other loads."""
+    return "hello" if not row.workload else "python" if row.workload in PYTHON else "loads"
+
+
+def select(only: Sequence[str], tables: Iterable[str] = ("hello",)) -> list[Server]:
     """Rows whose name contains one of the texts, in the table's order; without any, the default.
 
-    `python` chooses the default rows for the interfaces of Python instead of the others. Rows that
-    others are compared with are always among them, because ratios need them. Raises ValueError for
-    a text that fits no row.
+    `tables` are those of `TABLES` that are chosen from; the others are looked through for a text
+    that fits nothing there. Rows that others are compared with
+    are always among them, because ratios need them. Raises ValueError for a text that fits no row.
     """
-    wanted = [text.lower() for text in only]
-    for text in wanted:
-        if not any(text in row.name.lower() for row in SERVERS):
+    tables = [*tables]
+    chosen = [row for row in SERVERS if not only and row.default and table_of(row) in tables]
+    for text in only:
+        named = [row for row in SERVERS if text.lower() in row.name.lower()]
+        if not named:
             names = ", ".join(row.name for row in SERVERS)
             raise ValueError(f"no row is called {text!r}; there are: {names}")
-    chosen = [
-        row
-        for row in SERVERS
-        if any(text in row.name.lower() for text in wanted)
-        or (not wanted and row.default and python == bool(row.workload))
-    ]
+        chosen += [row for row in named if table_of(row) in tables] or named
     needed = {row.compared_with for row in chosen}
     return [row for row in SERVERS if row in chosen or row.name in needed]
 

@@ -37,12 +37,14 @@ SERVE_TESTS = ("tests/apps", "tests/protocols", "tests/asyncio_fidelity", "tests
 EMBEDDED_APPS = ("flask", "django", "starlette", "fastapi")
 # Sites that are examples of that.
 EMBEDDED_SITES = "tests/examples/test_embed_sites.py"
+# Every path of a request, against its budget.
+INSTRUCTIONS = "tests/instructions"
 # As tests/cbuild.py asks for the C libraries.
 CLIB = (sys.executable, str(ROOT / "tools" / "clib.py"), "build")
 # What depends on the interpreter that serves: tasks, awaitables, the loop.
 NEWEST_TESTS = tuple(
     f"tests/protocols/test_{name}.py"
-    for name in ("asgi", "lifespan", "rsgi", "websocket_asgi", "wsgi")
+    for name in ("asgi", "coroutines", "lifespan", "rsgi", "websocket_asgi", "wsgi")
 )
 # The bound of one suite, in seconds: what hangs is cut while the run can still say what it was.
 SUITE_BOUND = 1500
@@ -147,7 +149,7 @@ def suites() -> list[Suite]:
     """List every suite, quickest answer first; those that have to be built come last."""
     python = sys.executable
     locked = ["--locked"] if os.environ.get("CI") else []
-    elsewhere = (*SERVE_TESTS, *C_TESTS, EMBEDDED_SITES)
+    elsewhere = (*SERVE_TESTS, *C_TESTS, EMBEDDED_SITES, INSTRUCTIONS)
     # The extension module links against an interpreter's symbols: its tests are the Python tests.
     # What embeds Python is a suite of its own.
     embeds = ("oxbridge-embed", "oxbridge-embed-capi")
@@ -167,6 +169,11 @@ def suites() -> list[Suite]:
     }
     miri = ["cargo", "+nightly", "miri", "test", "--package", "oxbridge-handles", *locked]
     only = ("--only", "oxbridge", "--only", "gohttp")
+    examples = ["cargo", "build", "--profile", "quick", "-p", "oxbridge", "-p", "oxbridge-cache"]
+    examples += ["--example", "native", "--example", "one_node", *locked]
+    counted = Build("the programs that are counted", tuple(examples))
+    embedding = ["cargo", "build", "--profile", "quick", "-p", "oxbridge-embed", *locked]
+    embedding_counted = Build("the one with Python inside", (*embedding, "--example", "embed"))
     libraries = Build("the C libraries", (*CLIB, "--profile", "quick", *only))
     miri_settings = {"MIRIFLAGS": "-Zmiri-strict-provenance"}
     stubtest = [python, "-m", "mypy.stubtest", "--mypy-config-file", "pyproject.toml", "--concise"]
@@ -193,6 +200,14 @@ def suites() -> list[Suite]:
             [python, "-m", "pytest", *(f"--ignore={place}" for place in elsewhere)],
             # The benchmark has rows in C.
             builds=[libraries],
+        ),
+        # What a request costs, by count: the machine may be busy meanwhile.
+        Suite(
+            "instructions",
+            [python, "-m", "pytest", INSTRUCTIONS],
+            needs="valgrind",
+            builds=[libraries, counted]
+            + ([embedding_counted] if programs.find("libpython") else []),
         ),
         # --show-output: a test that cannot run says so on its output, and passes.
         Suite("rust", [*rust, "--", "--show-output"], builds=[rust_tests]),

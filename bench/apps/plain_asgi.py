@@ -25,6 +25,8 @@ BINARY = (b"content-type", b"application/octet-stream")
 
 # Between two events that nobody may be there to read, in seconds.
 EVENT_PAUSE = 0.05
+NAP = 0.05
+"""How long `/nap` sleeps, in seconds."""
 
 at_work: set[int] = set()
 """Scopes of the calls under way."""
@@ -43,7 +45,7 @@ async def app(scope: Message, receive: Receive, send: Send) -> None:
 
 
 async def http(scope: Message, receive: Receive, send: Send) -> None:
-    """Answer `/`, `/echo` (POST), `/stream`, `/download/BLOCKS`, `/events`, `/admin` and `/pid`."""
+    """Answer `/`, `/echo` (POST), `/stream`, `/download/BLOCKS`, `/events`, `/nap` and others."""
     path: str = scope["path"]
     if path == "/":
         await answer(send, HELLO, TEXT)
@@ -68,6 +70,9 @@ async def http(scope: Message, receive: Receive, send: Send) -> None:
         await answer(send, json.dumps(state()).encode(), TEXT)
     elif path == "/pid":
         await answer(send, str(os.getpid()).encode(), TEXT)
+    elif path == "/nap":
+        await asyncio.sleep(NAP)
+        await answer(send, HELLO, TEXT)
     elif path == "/slow":
         await asyncio.sleep(EVENT_PAUSE)
         await answer(send, str(os.getpid()).encode(), TEXT)

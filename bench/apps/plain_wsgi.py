@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable, Iterable, Iterator
 from typing import Any
 
@@ -11,14 +12,21 @@ PIECES = 16
 BLOCK = bytes(range(256)) * 256
 """What a download repeats: 64 KiB."""
 
+NAP = 0.05
+"""How long `/nap` sleeps, in seconds."""
+
 TEXT = ("Content-Type", "text/plain; charset=utf-8")
 BINARY = ("Content-Type", "application/octet-stream")
 
 
 def app(environ: dict[str, Any], start_response: Callable[..., object]) -> Iterable[bytes]:
-    """Answer `/`, `/echo` (POST), `/stream` and `/download/BLOCKS`."""
+    """Answer `/`, `/nap`, `/echo` (POST), `/stream` and `/download/BLOCKS`."""
     path = environ["PATH_INFO"]
     if path == "/":
+        start_response("200 OK", [TEXT, ("Content-Length", str(len(HELLO)))])
+        return (HELLO,)
+    if path == "/nap":
+        time.sleep(NAP)
         start_response("200 OK", [TEXT, ("Content-Length", str(len(HELLO)))])
         return (HELLO,)
     if path == "/echo":

@@ -28,15 +28,19 @@ ROOT = Path(__file__).resolve().parents[2]
 BENCH = ROOT / "bench"
 sys.path.insert(0, str(BENCH))
 
+import agreement  # noqa: E402
 import bounds  # noqa: E402
 import build  # noqa: E402
+import check_latency  # noqa: E402
 import check_rolling  # noqa: E402
 import clients  # noqa: E402
 import environments  # noqa: E402
 import figures  # noqa: E402
+import h2load  # noqa: E402
 import interfaces  # noqa: E402
 import launch  # noqa: E402
 import load  # noqa: E402
+import loads  # noqa: E402
 import machine  # noqa: E402
 import measure  # noqa: E402
 import process  # noqa: E402
@@ -83,14 +87,16 @@ def table(rates: dict[str, list[int]]) -> measure.Table:
 
 
 def test_what_wrk_printed_is_read_whole() -> None:
-    said = load.parse(WRK_SAID, "", cpu_seconds=1.0)
+    said = load.parse(WRK_SAID, cpu_seconds=1.0)
     assert (said.requests_per_second, said.p50_us, said.p999_us, said.busy) == (500, 50, 95, 0.5)
     assert said.trouble == {"read": 3, "status": 2}
 
 
 def test_a_load_that_did_not_run_says_why() -> None:
     with pytest.raises(load.LoadError, match="unable to connect"):
-        load.parse("", "unable to connect to 127.0.0.1:1", cpu_seconds=0.0)
+        load.execute(["sh", "-c", "echo unable to connect to 127.0.0.1:1 >&2"], 1)
+    with pytest.raises(load.LoadError, match="nothing of figures"):
+        load.parse("nothing of figures", cpu_seconds=0.0)
 
 
 def test_ratios_are_formed_within_a_round() -> None:
@@ -122,10 +128,12 @@ def test_only_chooses_by_name_and_keeps_the_reference() -> None:
 
 def test_rows_for_interfaces_are_chosen_apart_and_with_what_they_are_compared_with() -> None:
     plain = {server.name for server in servers.select([])}
-    python = {server.name for server in servers.select([], python=True)}
+    python = {server.name for server in servers.select([], ["python"])}
     assert row.REFERENCE in plain
     assert "WSGI hello: granian st" in python
     assert not plain & python
+    everything = {server.name for server in servers.select([], servers.TABLES)}
+    assert everything == {server.name for server in servers.SERVERS if server.default}
     assert [server.name for server in servers.select(["ASGI stream of 64 KiB: uvicorn"])] == [
         "ASGI stream of 64 KiB: oxbridge",
         "ASGI stream of 64 KiB: uvicorn",
@@ -142,10 +150,95 @@ def test_every_workload_has_ours_and_a_bound_for_each_peer() -> None:
         assert peers
         assert all((ours, peer) in promised for peer in peers), workload.name
     least = {(bound.row, bound.to): bound.least for bound in bounds.BOUNDS}
-    assert least["WSGI hello: oxbridge", "WSGI hello: granian mt"] == 1.8
+    assert least["WSGI hello: oxbridge", "WSGI hello: granian mt"] == 2.0
     assert least["WSGI hello: oxbridge", "WSGI hello: gunicorn gthread"] == 10
     assert least["ASGI hello: oxbridge", "ASGI hello: uvicorn"] == 2.5
     assert least["RSGI hello: oxbridge", "RSGI hello: granian st"] == 2
+
+
+def test_every_load_has_ours_and_a_peer_that_it_is_promised_to_be_ahead_of() -> None:
+    names = {server.name for server in servers.SERVERS}
+    promised = {(bound.row, bound.to) for bound in bounds.BOUNDS}
+    for asked in loads.LOADS:
+        rows = [server for server in loads.rows() if server.workload == asked.name]
+        peers = [server for server in rows if server.is_peer]
+        assert f"{asked.name}: oxbridge native" in names
+        assert len(peers) >= 2, asked.name
+        for peer in peers:
+            assert peer.ahead_of in names
+            assert (peer.ahead_of, peer.name) in promised
+    # With pauses, servers are compared by check_latency.py.
+    assert {server.manner for server in loads.rows()} == set(load.Manner) - {load.Manner.PAUSES}
+
+
+def test_the_best_peer_is_the_fastest_of_the_same_workload() -> None:
+    rates = {row.REFERENCE: [100, 100], "go net/http": [50, 50], "libmicrohttpd": [80, 90]}
+    made = table({**rates, "floor (C epoll)": [200, 200], "WSGI hello: granian st": [95, 95]})
+    ours = made.row(row.REFERENCE, 10)
+    assert ours is not None
+    best = made.best_peer(ours)
+    assert best is not None
+    assert best.server.name == "libmicrohttpd"
+    said = {r["server"]: r for r in report.as_json(made, MACHINE, "4.1.0", [])["rows"]}
+    assert said[row.REFERENCE]["ratio_to_best_peer"]["median"] == pytest.approx(1.18, abs=0.01)
+    assert said["go net/http"]["best_peer"] is None
+    assert said["go net/http"]["ratio_to_ours"]["requests_per_second"]["median"] == 0.5
+
+
+def test_rows_have_numbers_of_connections_of_their_own_unless_a_run_is_asked_for_others() -> None:
+    rows = [
+        server for server in servers.SERVERS if server.name in (row.REFERENCE, "pipelined: axum")
+    ]
+    plan = measure.Plan(rows, [], 1, 1)
+    assert [*plan.of(rows[0])] == [1, 10, 100, 400]
+    assert [*plan.of(rows[1])] == [10, 100]
+    assert measure.Plan(rows, [7], 1, 1).connections == [7]
+
+
+def test_bounds_hold_for_10_and_100_connections_of_a_run_that_was_asked_for_none() -> None:
+    rows = [found for found in servers.SERVERS if found.name in (row.REFERENCE, "oxbridge python")]
+    made = measure.Table(
+        measure.Plan(rows, [], 1, 1), [measure.Row(s, c) for c in (1, 10, 100, 400) for s in rows]
+    )
+    for made_row in made.rows:
+        made_row.samples.append(sample(0, 100, 1.0))
+    least = Bound("oxbridge python", row.REFERENCE, "requests_per_second", least=0.9)
+    assert [verdict.connections for verdict in judge(made, [least])] == [10, 100]
+
+
+def test_results_agree_when_their_ratios_do(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    files = []
+    for number, rate in enumerate((50, 54, 60)):
+        made = table({row.REFERENCE: [100, 100], "go net/http": [rate, rate]})
+        files.append(str(tmp_path / f"{number}.json"))
+        content = report.as_json(made, MACHINE, "4.1.0", judge(made))
+        Path(files[-1]).write_text(json.dumps(content), "utf-8")
+    assert agreement.main(files[0], files[1]) == 0
+    assert agreement.main(files[0], files[2]) == 1
+    said = capsys.readouterr().out
+    assert "go net/http / oxbridge native, requests_per_second, 10: 0.50 and 0.60 (20%)" in said
+    (tmp_path / "none.json").write_text('{"rows": [], "bounds": []}', "utf-8")
+    assert agreement.main(files[0], str(tmp_path / "none.json")) == 2
+
+
+H2LOAD_SAID = """
+finished in 2.00s, 500.00 req/s, 8.4KB/s
+requests: 1000 total, 1010 started, 1000 done, 998 succeeded, 2 failed, 1 errored, 1 timeout
+status codes: 997 2xx, 0 3xx, 0 4xx, 1 5xx
+traffic: 1.59KB (1664) total, 181B (185) headers (space savings 95.82%), 14KB (14000) data
+"""
+
+
+def test_what_h2load_printed_and_wrote_is_read_whole() -> None:
+    times = "".join(f"1795713558058283\t200\t{took}\n" for took in range(100, 0, -1))
+    said = h2load.parse(H2LOAD_SAID, times, cpu_seconds=1.0)
+    assert (said.requests, said.seconds, said.bytes, said.busy) == (998, 2.0, 14000, 0.5)
+    assert (said.p50_us, said.p99_us, said.p999_us, said.max_us) == (50, 99, 100, 100)
+    assert said.trouble == {"read": 2, "timeout": 1, "status": 1}
+    with pytest.raises(load.LoadError, match="h2load did not run: no such host"):
+        h2load.parse("no such host", "", cpu_seconds=0.0)
 
 
 def test_a_row_says_what_its_command_needs(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -348,6 +441,36 @@ def test_wrk_posts_what_a_row_is_verified_with() -> None:
     assert asked == {(b"POST", load.posted(1024))}
 
 
+@pytest.mark.needs("wrk")
+@pytest.mark.parametrize("manner", [load.Manner.CLOSE, load.Manner.PIPELINED, load.Manner.MIX])
+def test_wrk_asks_in_the_manner_of_a_row(manner: load.Manner) -> None:
+    asked: list[list[bytes]] = []
+
+    def answer(connection: socket.socket) -> None:
+        heads: list[bytes] = []
+        asked.append(heads)
+        for head, _ in requests_of(connection):
+            heads.append(head)
+            closes = b"Connection: close\r\n" if b"Connection: close" in head else b""
+            connection.sendall(b"HTTP/1.1 200 OK\r\n%scontent-length: 2\r\n\r\nok" % closes)
+            if closes:
+                break
+
+    running = answering(answer)
+    seen = load.Wrk().run(running.url(), connections=2, seconds=1, manner=manner)
+    assert seen.requests > 100
+    assert seen.trouble == {}
+    every = [head.partition(b" HTTP")[0] for heads in asked for head in heads]
+    naps = every.count(b"GET /nap") / len(every)
+    if manner is load.Manner.MIX:
+        assert naps == pytest.approx(0.05, abs=0.01)
+    else:
+        assert naps == 0
+    # The last connections may have been opened for nothing.
+    most = max(map(len, asked))
+    assert most == 1 if manner is load.Manner.CLOSE else most > 10
+
+
 @pytest.mark.parametrize("honest", [True, False])
 def test_echoes_are_compared(honest: bool) -> None:
     def answer(connection: socket.socket) -> None:
@@ -497,6 +620,7 @@ def test_the_list_names_every_row() -> None:
 
 
 @pytest.mark.needs("wrk")
+@pytest.mark.usefixtures("this_python")
 def test_the_table_has_figures_for_every_row_and_load(floor: Path, tmp_path: Path) -> None:
     file = tmp_path / "made" / "table.json"
     page = tmp_path / "table.md"
@@ -576,6 +700,28 @@ def test_a_server_that_ends_at_once_is_no_row() -> None:
     done = bench("--only", "native", "--seconds", "1", "--rounds", "1", native="/bin/false")
     assert done.returncode == 1
     assert "it ended at once, with exit code 1" in done.stdout
+
+
+@pytest.mark.needs("wrk", "h2load", "openssl", "go")
+@pytest.mark.timeout(120, func_only=True)
+@pytest.mark.usefixtures("this_python")
+def test_loads_are_measured_with_what_they_are_about(tmp_path: Path) -> None:
+    # Go's server stands in for the native one, which takes minutes to build for release.
+    file = tmp_path / "loads.json"
+    only = [f"{asked.name}: go" for asked in loads.LOADS if asked.manner is not load.Manner.CLOSE]
+    short = ("--seconds", "1", "--rounds", "1", "--connections", "4", "--json", str(file))
+    done = bench(
+        *(part for name in only for part in ("--only", name)), *short, native=build.net_http()
+    )
+    rows = json.loads(file.read_text("utf-8"))["rows"]
+    found = {r["server"]: r for r in rows if r["server"].endswith("go net/http")}
+    assert len(found) == len(only), done.stdout + done.stderr
+    for name, r in found.items():
+        assert (r["errors"], r["failures"]) == ({}, []), name
+        assert r["rounds"][0]["requests"] > 10, name
+        # Of pipelined requests wrk tells no latency that means anything.
+        assert (r["figures"]["p999_us"]["median"] > 0) == (r["workload"] != "pipelined")
+    assert done.returncode == 0, done.stdout + done.stderr
 
 
 Check = Callable[..., dict[str, Any]]
@@ -682,3 +828,46 @@ def test_ours_answers_every_workload_of_the_plain_apps() -> None:
     rows = json.loads(done.stdout)["rows"]
     assert [found["workload"] for found in rows] == [work.name for work in plain]
     assert all(found["errors"] == {} and found["rounds"][0]["requests"] > 0 for found in rows)
+
+
+@pytest.mark.needs("wrk")
+@pytest.mark.usefixtures("this_python")
+def test_start_times_the_first_answer(check: Check) -> None:
+    found = check("start", "--only", "oxbridge python", "--rounds", "1")
+    # An interpreter alone takes some milliseconds.
+    assert 5 < found["oxbridge python: from its start to its first answer"] < 20_000
+    assert found["oxbridge python: memory after 10 connections"] > 5
+
+
+@pytest.mark.needs("wrk")
+@pytest.mark.usefixtures("this_python")
+def test_latency_has_the_server_wait_for_requests(check: Check) -> None:
+    found = check("latency", "--only", "oxbridge python", "--rounds", "1", "--seconds", "1")
+    assert 0 < found["oxbridge python: p50"] <= found["oxbridge python: p99"]
+    # 64 connections that pause for at least 8 ms each.
+    assert 0 < found["oxbridge python: requests/s"] <= 8_000
+
+
+def test_latencies_are_compared_round_by_round() -> None:
+    def made(p99: float) -> load.Load:
+        return load.Load(4_000, 1.0, 0, 50, 60, p99, 2 * p99, 3 * p99, {}, 0.1)
+
+    rounds = {"ours": [10, 30, 50], "theirs": [20, 20, 20]}
+    loads = {name: [made(p99) for p99 in p99s] for name, p99s in rounds.items()}
+    group = check_latency.Group("ours", ["theirs", "gone"])
+    found = {figure.name: figure for figure in check_latency.figures_of(group, loads)}
+    assert found["ours: p99"].value == 30
+    assert found["theirs: p99.9"].value == 40
+    assert found["ours / theirs: p99"].value == 1.5
+    assert not found["ours / theirs: p99"].held
+    # Of one that failed nothing is said, here.
+    assert not any("gone" in name for name in found)
+
+
+@pytest.mark.needs("ab")
+@pytest.mark.usefixtures("this_python")
+def test_classic_counts_as_ab_does(check: Check) -> None:
+    found = check("classic", "--only", "oxbridge python", "--rounds", "1", "--requests", "200")
+    total = found["oxbridge python: total"]
+    assert found["oxbridge python: requests/s"] == pytest.approx(200 / total)
+    assert found["oxbridge python: time for each request"] == pytest.approx(5 * total)
