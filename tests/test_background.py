@@ -14,6 +14,7 @@ import pytest
 import run_tests
 from background import Background, Build
 from run_tests import Suite
+from tally import Tally
 
 
 def python(source: str, *arguments: str) -> tuple[str, ...]:
@@ -141,7 +142,7 @@ def test_a_suite_is_run_once_it_is_built(
 ) -> None:
     counting.builds.append(Build("it", python("print('a line of no interest')")))
     with Background(counting.builds, environment) as background:
-        assert counting.run(environment, background) == run_tests.Tally(passed=1)
+        assert counting.run(environment, background) == Tally(passed=1)
     said = capsys.readouterr().out
     assert "-- counting: it took 0 s\n" in said
     assert "no interest" not in said
@@ -152,7 +153,9 @@ def test_a_suite_that_cannot_be_built_has_failed_and_says_why(
 ) -> None:
     counting.builds.append(Build("it", python("raise SystemExit('error: a comma is missing')")))
     with Background(counting.builds, environment) as background:
-        assert counting.run(environment, background) == run_tests.Tally(failed=1)
+        tally = counting.run(environment, background)
+    assert (tally.passed, tally.failed) == (0, 1)
+    assert tally.failures[0].startswith(f"counting - was not built: {sys.executable}")
     assert "error: a comma is missing\n-- counting: failed (1): " in capsys.readouterr().out
 
 
@@ -162,9 +165,10 @@ def test_a_suite_that_measures_no_time_is_run_in_the_background(
     counting.timed = False
     crashed = Suite("crashed", list(python("import os; os.abort()")), timed=False)
     with Background([*counting.beside, *crashed.beside], environment) as background:
-        assert counting.run(environment, background) == run_tests.Tally(passed=1)
+        assert counting.run(environment, background) == Tally(passed=1)
         assert "1 passed; 0 failed" in capsys.readouterr().out
-        assert crashed.run(environment, background) == run_tests.Tally(failed=1)
+        aborted = [f"crashed - ended with status {-signal.SIGABRT}"]
+        assert crashed.run(environment, background) == Tally(failed=1, failures=aborted)
 
 
 def test_a_run_that_is_terminated_leaves_no_build_behind(held: Held) -> None:

@@ -1,4 +1,4 @@
-"""A test that cannot run is listed by name, whatever its suite, and fails a strict run."""
+"""What failed or could not run is listed by name, whatever its suite; both fail a strict run."""
 
 from __future__ import annotations
 
@@ -9,9 +9,9 @@ from pathlib import Path
 
 import pytest
 
-import run_tests
-from run_tests import Tally
+import tally as tallies
 from serving import ROOT
+from tally import Tally
 
 
 @pytest.mark.parametrize(
@@ -27,6 +27,22 @@ from serving import ROOT
         ("test soak ... ignored, takes long", Tally(not_run=["soak (takes long)"])),
         ("test soak ... ok", Tally()),
         ("it printed NOT RUN: no such thing", Tally()),
+        ("test keys::last ... FAILED", Tally(failures=["keys::last"])),
+        ("test keys::last - should panic ... FAILED", Tally(failures=["keys::last"])),
+        (
+            "FAILED tests/test_a.py::test_b - assert 1",
+            Tally(failures=["tests/test_a.py::test_b - assert 1"]),
+        ),
+        (
+            "ERROR tests/test_a.py - ImportError: no",
+            Tally(failures=["tests/test_a.py - ImportError: no"]),
+        ),
+        ("ERROR", Tally()),
+        (
+            "  process didn't exit successfully: `/deps/life-8b` (signal: 11, SIGSEGV: invalid)",
+            Tally(failures=["/deps/life-8b - signal: 11, SIGSEGV: invalid"]),
+        ),
+        ("  process didn't exit successfully: `/deps/life-8b` (exit status: 101)", Tally()),
     ],
 )
 def test_each_kind_of_line_counts_as_what_it_says(line: str, wanted: Tally) -> None:
@@ -35,23 +51,37 @@ def test_each_kind_of_line_counts_as_what_it_says(line: str, wanted: Tally) -> N
     assert tally == wanted
 
 
+def test_a_failure_of_libtest_is_told_with_its_message() -> None:
+    tally = Tally()
+    for line in (
+        "thread 'other' (7) panicked at src/lib.rs:3:9:",
+        "on purpose",
+        "test keys::last ... FAILED",
+        "thread 'keys::last' (8) panicked at tests/keys.rs:12:5:",
+        "no key is left",
+        "note: run with `RUST_BACKTRACE=1` environment variable to display a backtrace",
+    ):
+        tally.read(line)
+    assert tally.failures == ["keys::last - tests/keys.rs:12:5: no key is left"]
+
+
 @pytest.mark.parametrize(
     ("tally", "strict", "status"),
     [
         (Tally(passed=1), True, 0),
         (Tally(passed=1, not_run=["a"]), False, 0),
         (Tally(passed=1, not_run=["a"]), True, 1),
-        (Tally(passed=1, failed=1), False, 1),
+        (Tally(passed=1, failed=1, failures=["a - why"]), False, 1),
         (Tally(), False, 1),
     ],
 )
 def test_the_exit_code_says_how_it_went(
     tally: Tally, strict: bool, status: int, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    assert run_tests.report([tally], strict=strict) == status
+    assert tallies.report([tally], strict=strict) == status
     said = capsys.readouterr().out
     assert f"not run: {len(tally.not_run)}\n" in said
-    assert all(f"  {name}\n" in said for name in tally.not_run)
+    assert all(f"  {name}\n" in said for name in tally.not_run + tally.failures)
     assert said.endswith(f"{tally.passed} passed, {tally.failed} failed\n")
 
 

@@ -4,7 +4,7 @@
 
 A test that cannot run on this machine is no failure, but it is never passed over in silence: it is
 listed by name at the end. A suite reports it with a line `NOT RUN: name (why)`. With --strict, any
-such test makes the run fail.
+such test makes the run fail. Tests that failed are listed there, too.
 
 What the later suites run is built meanwhile, in the background: see `Suite.builds`.
 """
@@ -14,19 +14,18 @@ from __future__ import annotations
 import argparse
 import contextlib
 import os
-import re
 import signal
 import subprocess
 import sys
 import threading
 import time
-from collections.abc import Iterable
 from dataclasses import dataclass, field
 from pathlib import Path
 
 import programs
 from background import Background, Build
 from clib_cargo import target_dir
+from tally import Tally, report
 
 ROOT = Path(__file__).resolve().parent.parent
 # The C libraries, and the languages that use them.
@@ -48,31 +47,6 @@ NEWEST_TESTS = tuple(
 )
 # The bound of one suite, in seconds: what hangs is cut while the run can still say what it was.
 SUITE_BOUND = 1500
-
-
-@dataclass
-class Tally:
-    """What a suite's output says about its tests."""
-
-    passed: int = 0
-    failed: int = 0
-    not_run: list[str] = field(default_factory=list)
-
-    def read(self, line: str) -> None:
-        """Take in one line of output: of libtest, of pytest, or a `NOT RUN:` of any test."""
-        if told := re.match(r"\s*NOT RUN: (.+)", line):
-            self.not_run.append(told[1].strip())
-        elif ignored := re.match(r"test (.+?) \.\.\. ignored(?:, (.+))?$", line):
-            self.not_run.append(f"{ignored[1]} ({ignored[2] or 'ignored'})")
-        elif libtest := re.match(r"test result: \w+\. (\d+) passed; (\d+) failed;", line):
-            self.passed += int(libtest[1])
-            self.failed += int(libtest[2])
-        elif re.match(r"=+ .* in [\d.]+s.* =+$", line):
-            for count, outcome in re.findall(r"(\d+) (passed|xfailed|failed|errors?)\b", line):
-                if outcome in ("passed", "xfailed"):
-                    self.passed += int(count)
-                else:
-                    self.failed += int(count)
 
 
 @dataclass
@@ -107,7 +81,7 @@ class Suite:
                 print(outcome.output, end="")
                 command = " ".join(build.command)
                 print(f"-- {self.name}: failed ({outcome.status}): {command}", flush=True)
-                return Tally(failed=1)
+                return Tally(failed=1, failures=[f"{self.name} - was not built: {command}"])
             print(f"-- {self.name}: {build.name} took {outcome.seconds:.0f} s", flush=True)
         waited = time.monotonic() - began
         began = time.monotonic()
@@ -126,6 +100,8 @@ class Suite:
         elif failed and tally.failed == 0:
             # It did not compile, or it crashed: no test says so, and the total must.
             tally.failed = 1
+        if failed and not tally.failures:
+            tally.failures.append(f"{self.name} - ended with status {status}")
         took = f"{time.monotonic() - began:.0f} s"
         print(f"-- {self.name}: {took}, after {waited:.0f} s for its builds", flush=True)
         return tally
@@ -274,23 +250,6 @@ def main() -> int:
     with Background(builds, environment) as background:
         tallies = [suite.run(environment, background) for suite in chosen]
     return report(tallies, strict=asked.strict)
-
-
-def report(tallies: Iterable[Tally], *, strict: bool) -> int:
-    """Print the sum of all suites; return the exit code it means."""
-    total = Tally()
-    for tally in tallies:
-        total.passed += tally.passed
-        total.failed += tally.failed
-        total.not_run += tally.not_run
-    print()
-    print(f"not run: {len(total.not_run)}")
-    for name in total.not_run:
-        print(f"  {name}")
-    if strict and total.not_run:
-        print("every test must run here, and the ones above did not")
-    print(f"{total.passed} passed, {total.failed} failed", flush=True)
-    return 1 if total.failed or (strict and total.not_run) or not total.passed else 0
 
 
 def _stream(command: list[str], environment: dict[str, str], tally: Tally) -> int:
