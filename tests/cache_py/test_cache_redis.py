@@ -92,7 +92,7 @@ def test_objects_and_coroutines(redis: Engine) -> None:
 
 
 def test_without_the_engine_values_are_loaded_and_changes_refused(redis: Engine) -> None:
-    settings = cache.Redis(redis.url, timeout=0.5, max_stale=0.2)
+    settings = cache.Redis(redis.url, timeout=2, max_stale=0.5)
     with Process(settings) as process:
         process.group.set("tea", b"green")
         redis.kill()

@@ -5,7 +5,6 @@ from __future__ import annotations
 import itertools
 import ssl
 import threading
-import time
 from urllib.parse import quote
 
 import httpx
@@ -508,16 +507,15 @@ def test_twenty_that_wait_do_not_stall_another(served: Served) -> None:
     waiting = [Wire(served.url) for _ in range(20)]
     try:
         for wire in waiting:
-            wire.head("GET", "/hold?2")
-        began = time.monotonic()
+            wire.head("GET", "/hold")
         for _ in range(10):
             assert get(served, "/one-piece").status_code == 200
-        assert time.monotonic() - began < 1.5
+        # The last that they wait for.
+        assert get(served, "/hold").status_code == 200
         threads = {wire.answer().read() for wire in waiting}
     finally:
         for wire in waiting:
             wire.close()
-    assert time.monotonic() - began < 6
     assert len(threads) == 20
 
 

@@ -7,7 +7,6 @@ import json
 import sys
 import tempfile
 import threading
-import time
 from collections.abc import Callable, Iterable, Iterator
 from typing import Any
 from urllib.parse import parse_qs
@@ -23,6 +22,7 @@ closed: dict[str, int] = {}
 changed = threading.Condition()
 
 released = threading.Semaphore(0)
+held = threading.Barrier(21)
 
 
 class Counted:
@@ -270,7 +270,8 @@ def not_bytes(environ: Environ, start: Start) -> Iterable[object]:
 
 
 def hold(environ: Environ, start: Start) -> Iterable[bytes]:
-    time.sleep(float(environ["QUERY_STRING"]))
+    """Wait until there are as many as the barrier holds."""
+    held.wait(20)
     return answer(start, threading.get_ident())
 
 

@@ -95,7 +95,7 @@ async fn a_set_is_seen_by_every_node_when_it_is_acknowledged() {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_set_that_a_node_does_not_hear_of_is_not_acknowledged() {
-    let mut nodes = three(|peers| peers.timeout(Duration::from_millis(500)));
+    let mut nodes = three(|peers| peers.timeout(Duration::from_secs(5)));
     let dead = nodes.pop().expect("three nodes");
     let key = (0..)
         .map(|i| format!("key-{i}"))

@@ -45,21 +45,19 @@ async fn when_the_network_fails_nothing_old_is_given_past_the_bound() {
         well.group.set("k", "new").await.expect("it is set");
         let mut last_old = Duration::ZERO;
         while cut_off.tier.is_listening() {
-            assert!(changed.elapsed() < PATIENCE, "memory is believed for ever");
+            let asked = changed.elapsed();
+            assert!(asked < PATIENCE, "memory is believed for ever");
             if cut_off
                 .group
                 .peek("k")
                 .is_some_and(|value| value.bytes() == "old")
             {
-                last_old = changed.elapsed();
+                last_old = asked;
             }
             tokio::time::sleep(Duration::from_millis(1)).await;
         }
         // The bound is the clock's own: what is measured here is that it was held.
-        assert!(
-            last_old <= bound + Duration::from_millis(1),
-            "old after {last_old:?}"
-        );
+        assert!(last_old <= bound, "old after {last_old:?}");
         for _ in 0..5 {
             assert!(cut_off.group.peek("k").is_none());
             let value = cut_off.group.get("k").await.expect("it is loaded");
@@ -94,8 +92,8 @@ async fn callers_do_not_join_a_load_from_before_the_network_failed() {
     let proxy = Proxy::to(engine.port).await;
     let settings = Redis::single(&proxy.url())
         .expect("a URL")
-        .max_stale(Duration::from_millis(100))
-        .timeout(Duration::from_millis(100));
+        .max_stale(Duration::from_millis(500))
+        .timeout(Duration::from_millis(500));
     let process = Process::start(&settings).await;
     process.gate.close();
     let group = process.group.clone();

@@ -99,8 +99,13 @@ fn sleepers_are_limited_by_the_threads_alone() {
         });
         begun.elapsed()
     };
-    // The first time makes the threads, and learns that the function is slow.
-    let best = (0..4).map(|_| together()).min().unwrap();
+    // The first time makes the threads, and learns that the function is slow. Later the machine may be busy,
+    // but not each time.
+    let (mut best, mut rounds) = (Duration::MAX, 0);
+    while best >= Duration::from_millis(250) && rounds < 40 {
+        best = best.min(together());
+        rounds += 1;
+    }
     assert!(best >= Duration::from_millis(100), "{best:?}");
     assert!(best < Duration::from_millis(250), "{best:?}");
 }

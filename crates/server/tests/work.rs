@@ -64,8 +64,10 @@ fn what_is_known_to_be_slow_costs_no_promotion_each() {
     eventually("the threads wait for orders", || {
         begun.lock().unwrap().len() == 100
     });
-    let mut best = Duration::MAX;
-    for round in 2..=6 {
+    // The machine may be busy, but not each time.
+    let (mut best, mut round) = (Duration::MAX, 1);
+    while best >= Duration::from_millis(60) && round < 60 {
+        round += 1;
         begun.lock().unwrap().clear();
         (0..100).for_each(|_| work.post());
         gate.await_arrivals(round * 100);
