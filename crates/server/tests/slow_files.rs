@@ -16,12 +16,12 @@ use socket2::{Domain, Socket, Type};
 use wire::{Client, PATIENCE};
 
 /// A client that takes nothing for so long counts as gone.
-const TIMEOUT: Duration = Duration::from_millis(600);
+const TIMEOUT: Duration = Duration::from_millis(1500);
 
 #[test]
 fn a_file_over_http_2_may_take_longer_than_the_write_timeout() {
     const SIZE: usize = 2 << 20;
-    const PACE: Duration = Duration::from_millis(20);
+    const PACE: Duration = Duration::from_millis(60);
     let files = ScratchDir::new();
     let path = files.write("file", content(SIZE));
     let (server, held) = holding();
@@ -106,7 +106,7 @@ impl Slow {
 
 impl Read for Slow {
     fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
-        std::thread::sleep(Duration::from_millis(1));
+        std::thread::sleep(Duration::from_millis(3));
         let n = buffer.len().min(16 << 10);
         self.0.read(&mut buffer[..n])
     }

@@ -252,6 +252,8 @@ impl<S: Read + Write> Client<S> {
                 io::ErrorKind::ConnectionReset
                 | io::ErrorKind::BrokenPipe
                 | io::ErrorKind::UnexpectedEof => false,
+                // The process was stopped for a moment.
+                io::ErrorKind::Interrupted => self.more(),
                 _ => panic!(
                     "the server neither answered nor closed: {e}; until then {:?}",
                     String::from_utf8_lossy(&self.ahead)
