@@ -116,7 +116,10 @@ static bool more(struct client *client) {
         return false;
     }
     client->data = grown;
-    ssize_t got = recv(client->fd, grown + client->len, PIECE, 0);
+    ssize_t got;
+    do {
+        got = recv(client->fd, grown + client->len, PIECE, 0);
+    } while (got < 0 && errno == EINTR); /* the process was stopped for a moment */
     if (got < 0) {
         CHECK(errno == ECONNRESET);
     }
