@@ -177,20 +177,22 @@ impl Tier {
         Read::Nothing(Lease { seen, begun })
     }
 
-    /// Stores what was loaded, unless something came in between.
-    pub(crate) async fn fill(&self, group: &str, key: &[u8], known: &Known, lease: Lease) {
+    /// Stores what was loaded, unless something came in between. False if that is why it was not stored: memory
+    /// should not have it either, and would, until the change is told.
+    pub(crate) async fn fill(&self, group: &str, key: &[u8], known: &Known, lease: Lease) -> bool {
         if lease.begun.elapsed() > LONGEST_LOAD {
-            return;
+            return true;
         }
         let Some(good_for) = good_for(known.expires()) else {
-            return;
+            return true;
         };
         let mut command = Cmd::new();
         command.arg("EVAL").arg(FILL).arg(1);
         command.arg(self.place(group, key)).arg(lease.seen);
         command.arg(envelope::encode(known)).arg(good_for);
-        // It was logged, and the value is good without.
-        let _: Result<u8, Error> = self.query("fill", &command).await;
+        // A failure was logged, and the value is good without.
+        let stored: Result<u8, Error> = self.query("fill", &command).await;
+        !matches!(stored, Ok(0))
     }
 
     /// Sets a key.

@@ -146,6 +146,32 @@ async fn a_load_under_way_does_not_undo_a_change() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_load_that_a_change_has_overtaken_is_not_kept_even_before_the_change_is_told() {
+    if is_skipped("a_load_that_a_change_has_overtaken_is_not_kept_even_before_the_change_is_told") {
+        return;
+    }
+    let engine = Engine::start();
+    let process = Process::start(&single(&engine)).await;
+    process.gate.close();
+    let group = process.group.clone();
+    let load = tokio::spawn(async move { group.get("k").await.expect("a value") });
+    until("the load is under way", async || {
+        process.loads.load(SeqCst) == 1
+    })
+    .await;
+    // A change that nobody tells.
+    engine.order(r#"SET oxbridge/values/k "oxc1v\x00\x00\x00\x00\x00\x00\x00\x00changed""#);
+    process.gate.open();
+    let old = load.await.expect("it does not panic");
+    assert_ne!(old.bytes(), "changed");
+    assert!(process.group.peek("k").is_none());
+    assert_eq!(
+        process.group.get("k").await.expect("a value").bytes(),
+        "changed"
+    );
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn values_expire_in_the_engine_and_here_at_the_same_time() {
     if is_skipped("values_expire_in_the_engine_and_here_at_the_same_time") {
         return;

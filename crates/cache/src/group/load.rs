@@ -150,13 +150,15 @@ impl Inner {
             Ok(_) => self.counters.local_loads.add(1),
             Err(_) => self.counters.local_load_errs.add(1),
         }
-        let loaded = Loaded {
+        let mut loaded = Loaded {
             outcome: outcome.map(|value| self.with_default_ttl(value)),
             place,
             absent_until: None,
         };
         if let (Some(tier), Some(lease), Some(known)) = (&self.tier, lease, self.known(&loaded)) {
-            tier.fill(&self.name, key, &known, lease).await;
+            if !tier.fill(&self.name, key, &known, lease).await {
+                loaded.place = None;
+            }
         }
         loaded
     }
