@@ -10,7 +10,6 @@ import asyncio
 import atexit
 import contextlib
 import threading
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Literal
 
 from oxbridge._cli.errors import NotAnApplication
@@ -105,7 +104,6 @@ class OnThreads:
         return ended and self._life._clean
 
 
-@dataclass(frozen=True)
 class _Below(Mounted):
     """An application below a path that its host takes off."""
 

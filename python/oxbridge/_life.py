@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import atexit
-import logging
 import os
-import queue
 import threading
 import time
+
+# As `queue` has it, whose other queues take a quarter of a megabyte.
+from _queue import SimpleQueue
 from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any
 
@@ -16,8 +17,6 @@ from oxbridge._oxbridge import Core, Tls
 if TYPE_CHECKING:
     from oxbridge._loop import LoopThread
     from oxbridge.mux import Mux
-
-logger = logging.getLogger("oxbridge")
 
 # What is cut still needs a moment to end: this long after the deadline nobody waits any more.
 GRACE = 1.0
@@ -67,7 +66,7 @@ class Life:
         self.done = threading.Event()
         self.stopping = False
         self._clean = True
-        self._deadlines: queue.SimpleQueue[float] = queue.SimpleQueue()
+        self._deadlines: SimpleQueue[float] = SimpleQueue()
         self._then: Callable[[], None] = _nothing
         self._loop = loop
         if loop is not None:
@@ -126,6 +125,10 @@ class Life:
         if self._loop is not None:
             self._clean = self._close_loop(deadline) and self._clean
         if not self._clean:
+            # Imported where there is something to say: it takes half a megabyte.
+            import logging
+
+            logger = logging.getLogger("oxbridge")
             logger.warning("A handler still runs although its server has stopped")
         _lives.discard(self)
         self.done.set()

@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import inspect
 from collections.abc import Callable
-from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Literal, Protocol, cast
+from typing import TYPE_CHECKING, Any, Literal, NamedTuple, Protocol, cast
 
 if TYPE_CHECKING:
     from oxbridge._oxbridge import WsgiApp
@@ -51,8 +49,7 @@ class AppSettings(Protocol):
         """Whether messages are compressed for clients that offer it."""
 
 
-@dataclass(frozen=True)
-class DefaultSettings:
+class DefaultSettings(NamedTuple):
     """The settings of an application that comes without a `Config`: the same defaults."""
 
     root_path: str = ""
@@ -65,13 +62,15 @@ class DefaultSettings:
     ws_per_message_deflate: bool = True
 
 
-@dataclass(frozen=True)
 class Mounted:
     """An application that answers whatever no pattern of its mux matches."""
 
-    app: Any
-    interface: Literal["asgi", "wsgi", "rsgi"]
-    settings: AppSettings
+    def __init__(
+        self, app: Any, interface: Literal["asgi", "wsgi", "rsgi"], settings: AppSettings
+    ) -> None:
+        self.app = app
+        self.interface = interface
+        self.settings = settings
 
     @property
     def on_loop(self) -> bool:
@@ -124,6 +123,8 @@ def is_handler(target: object) -> bool:
     It is one if nothing shows that it is an application, and if it is a plain function that could
     be WSGI but does not name its parameters so.
     """
+    import inspect
+
     from oxbridge._cli.interface import detect, names_wsgi
 
     if not callable(target):

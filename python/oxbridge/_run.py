@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import logging
 import sys
 import threading
 from collections.abc import Iterable
@@ -14,8 +13,6 @@ from oxbridge._signals import StopSignals
 from oxbridge.mux import Mux
 from oxbridge.options import Options
 from oxbridge.server import Server
-
-logger = logging.getLogger("oxbridge")
 
 _running: set[Server] = set()
 
@@ -68,7 +65,7 @@ def run(
         _running.discard(server)
         # Only what broke in on the wait leaves anything to stop.
         server.stop()
-    logger.info("Stopped")
+    _log("Stopped")
 
 
 def shutdown(timeout: float | None = None) -> None:
@@ -84,8 +81,19 @@ def shutdown(timeout: float | None = None) -> None:
 def _announce(core: Core, banner: bool) -> None:
     """Say where the server listens: to the log, or else to standard error."""
     said = f"Serving on {', '.join(places(core))}"
-    logger.info(said)
+    is_logged = _log(said)
     # There is no standard error under pythonw and some service supervisors.
-    if banner and not logger.hasHandlers() and sys.stderr is not None:
+    if banner and not is_logged and sys.stderr is not None:
         sys.stderr.write(f"{said}\n")
         sys.stderr.flush()
+
+
+def _log(said: str) -> bool:
+    """Say it to the log at level INFO; False if logging is not set up."""
+    # Nobody can have set up what nobody has imported, and it takes half a megabyte.
+    logging = sys.modules.get("logging")
+    if logging is None:
+        return False
+    logger = logging.getLogger("oxbridge")
+    logger.info(said)
+    return bool(logger.hasHandlers())

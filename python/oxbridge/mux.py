@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-import inspect
 import sys
 import threading
 from collections.abc import Callable
+from types import FunctionType
 from typing import Any, TypeVar, overload
 
 from oxbridge import _mounted, _oxbridge
@@ -160,12 +160,20 @@ class Mux:
             core.start()
 
 
+# As `inspect` names it; part of the language since PEP 492.
+_CO_COROUTINE = 0x80
+
 default_mux = Mux()
 """The mux of `oxbridge.route`, and of every server that is given none."""
 
 
 def _is_async(fn: Handler) -> bool:
     """Whether a call of the handler gives a coroutine. An object may have an async `__call__`."""
+    if type(fn) is FunctionType and not fn.__dict__:
+        # `inspect` looks at the same, but takes a megabyte, and few programs have other handlers.
+        return bool(fn.__code__.co_flags & _CO_COROUTINE)
+    import inspect
+
     return inspect.iscoroutinefunction(fn) or inspect.iscoroutinefunction(
         getattr(type(fn), "__call__", None)  # noqa: B004 - it is the method itself that counts
     )

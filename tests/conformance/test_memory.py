@@ -17,8 +17,9 @@ import pytest
 from application import Application, parsed
 from raw import Raw
 
+from leaks import MIB, assert_no_leak
+
 KIB = 1024
-MIB = 1024 * KIB
 
 WARM_UP = 10_000
 REQUESTS = 60_000
@@ -53,11 +54,11 @@ MIXED = [
 
 def test_a_soak_leaves_nothing_behind(application: Application) -> None:
     soak(application, WARM_UP, seed=1)
-    before = application.settled(exchanges=0, connections=0)
-    soak(application, REQUESTS, seed=2)
-    after = application.settled(exchanges=0, connections=0)
-    grown = after["rss"] - before["rss"]
-    assert grown < GROWTH, f"{grown / MIB:.1f} MiB more after {REQUESTS} requests"
+    assert_no_leak(
+        lambda number: soak(application, REQUESTS, seed=10 + number),
+        lambda: application.settled(exchanges=0, connections=0)["rss"],
+        GROWTH,
+    )
 
 
 def soak(application: Application, requests: int, seed: int) -> None:
