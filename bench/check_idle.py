@@ -35,6 +35,8 @@ OTHERS = 10
 PER_ADDRESS = 5000
 # How long the server may take to notice that the idle ones have come, or gone, in seconds.
 NOTICE_BOUND = 15.0
+# For how many seconds the number of descriptors stays the same once all is closed.
+SETTLED = 0.5
 # Descriptors for everything but the idle connections.
 SPARE = 200
 
@@ -81,7 +83,7 @@ def _run(name: str, idle: int, rounds: int, seconds: int) -> list[Figure]:
     with serving(command, port, chosen.server, cwd=APPS) as running:
         _load(running, wrk, chosen, 1)
         _wait_until(running, lambda: process.connections(running.port) == 0)
-        at_rest = process.descriptors(running.pid)
+        at_rest = _descriptors_at_rest(running)
         before = process.rss(running.pid)
         without: list[Others] = []
         among: list[Others] = []
@@ -179,6 +181,16 @@ def _ask_hello(connection: socket.socket) -> None:
     answer = ask(connection, request("GET", "/"))
     if answer != Answer(200, HELLO):
         raise BadAnswer(f"GET / on an idle connection: {answer}")
+
+
+def _descriptors_at_rest(running: Running) -> int:
+    """Count the descriptors once no more are closed: the system drops a connection sooner."""
+    count, since = process.descriptors(running.pid), time.monotonic()
+    while time.monotonic() - since < SETTLED:
+        time.sleep(0.02)
+        if (now := process.descriptors(running.pid)) != count:
+            count, since = now, time.monotonic()
+    return count
 
 
 def _wait_until(running: Running, noticed: Callable[[], bool]) -> None:
