@@ -22,6 +22,8 @@ if TYPE_CHECKING:
 GRACE = 1.0
 # How often the drain looks whether its deadline was brought forward.
 STEP = 0.2
+# How often a server shows that it makes progress, in seconds.
+BEAT = 1.0
 # How long a signal may stay unnoticed in the worst case.
 PATIENCE = 0.5
 

@@ -12,16 +12,13 @@ from collections.abc import Awaitable, Callable, Sequence
 from typing import Any
 
 from oxbridge._drive import Crew, Drive, Reactor, call_soon
-from oxbridge._life import STEP
+from oxbridge._life import BEAT, STEP
 from oxbridge._onloop import OnLoop
 from oxbridge._oxbridge import Core, Tls
 from oxbridge.eventloop import ReactorSelector, WakeOnSignal
 from oxbridge.mux import Mux
 
 logger = logging.getLogger("oxbridge")
-
-# How often a server shows that it makes progress, in seconds.
-BEAT = 1.0
 
 
 class LoopRun:

@@ -89,7 +89,7 @@ class _Worker:
         return 0
 
     def _serve(self) -> None:
-        from oxbridge._app import AppServer
+        from oxbridge._app import app_server
         from oxbridge._cli import loading, logs
         from oxbridge._oxbridge import Metrics
         from oxbridge.config import Config
@@ -106,7 +106,7 @@ class _Worker:
         if application.note and start["slot"] == 0:
             logger.warning("%s", application.note)
         app, interface = application
-        server = AppServer(config, app, interface, start["binds"])
+        server = app_server(config, app, interface, start["binds"])
         if (counters := start["metrics_fd"]) is not None:
             os.set_inheritable(counters, False)
             server.metrics = Metrics.open(counters, start["slot"])

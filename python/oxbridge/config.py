@@ -6,7 +6,6 @@ import dataclasses
 import json
 import logging
 import os
-import random
 import sys
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import InitVar, dataclass
@@ -314,6 +313,8 @@ class Config:
     def _max_requests(self) -> int | None:
         if self.limit_max_requests is None:
             return None
+        import random
+
         # Staggering, not a secret.
         return self.limit_max_requests + random.randint(0, self.limit_max_requests_jitter)  # noqa: S311
 

@@ -37,7 +37,7 @@ import oxbridge._supervisor
 
 oxbridge._supervisor.supervise = supervise
 module = types.ModuleType("oxbridge._app")
-module.AppServer = AppServer
+module.app_server = AppServer
 sys.modules[module.__name__] = module
 """
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import shutil
 import textwrap
 from collections.abc import Iterable
 from itertools import groupby
@@ -53,7 +52,10 @@ file of --config, with the same names as keys.
 
 def text(columns: int | None = None) -> str:
     """Return the help of `oxbridge serve` for a terminal of so many columns."""
-    columns = columns or shutil.get_terminal_size((WIDTH, 24)).columns
+    if columns is None:
+        import shutil
+
+        columns = shutil.get_terminal_size((WIDTH, 24)).columns
     width = max(60, min(columns, WIDTH))
     parts = [_filled(USAGE, width)]
     for group, options in groupby(OPTIONS, key=lambda option: option.group):

@@ -4,9 +4,7 @@ from __future__ import annotations
 
 import json
 import logging
-import logging.config
 import sys
-from configparser import Error as IniError
 from importlib import import_module
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -62,25 +60,6 @@ class LevelFormatter(logging.Formatter):
         return super().formatMessage(copy)
 
 
-def default_config(use_colors: bool | None) -> dict[str, Any]:
-    """Return the dictionary for `logging.config.dictConfig` that holds unless one is given."""
-    return {
-        "version": 1,
-        "disable_existing_loggers": False,
-        "formatters": {
-            "default": {"()": "oxbridge._cli.logs.LevelFormatter", "use_colors": use_colors}
-        },
-        "handlers": {
-            "default": {
-                "class": "logging.StreamHandler",
-                "formatter": "default",
-                "stream": "ext://sys.stderr",
-            }
-        },
-        "loggers": {"oxbridge": {"handlers": ["default"], "level": "INFO", "propagate": False}},
-    }
-
-
 def configure(config: Config) -> None:
     """Set up logging in this process.
 
@@ -90,7 +69,7 @@ def configure(config: Config) -> None:
     logging.addLevelName(TRACE, "TRACE")
     given = config.log_config
     if given is None:
-        logging.config.dictConfig(default_config(config.use_colors))
+        _configure_default(config.use_colors)
     elif isinstance(given, dict):
         _apply(given, "log-config")
     elif given.endswith(".json"):
@@ -106,9 +85,23 @@ def configure(config: Config) -> None:
         logger.setLevel(name)
 
 
+def _configure_default(use_colors: bool | None) -> None:
+    """Log this package's lines to standard error, in place of what was set up for it."""
+    handler = logging.StreamHandler(sys.stderr)
+    handler.setFormatter(LevelFormatter(use_colors=use_colors))
+    for before in logger.handlers[:]:
+        logger.removeHandler(before)
+    logger.addHandler(handler)
+    logger.setLevel(logging.INFO)
+    logger.propagate = False
+
+
 def _apply(table: Any, where: str) -> None:
     if not isinstance(table, dict):
         raise CommandError(f"the logging configuration {where} must be a table at its top")
+    # Imported where it is needed: it takes more than a megabyte.
+    import logging.config
+
     try:
         logging.config.dictConfig(table)
     except (ValueError, TypeError, AttributeError, ImportError, KeyError) as error:
@@ -118,6 +111,9 @@ def _apply(table: Any, where: str) -> None:
 
 
 def _apply_ini(path: str) -> None:
+    import logging.config
+    from configparser import Error as IniError
+
     _text(path)
     try:
         logging.config.fileConfig(path, disable_existing_loggers=False)

@@ -216,7 +216,7 @@ def _obeys_signals(server: Runs, config: Config, on_stop: Callable[[], None]) ->
 
 
 def _app_server() -> MakeServer:
-    made: MakeServer = import_module("oxbridge._app").AppServer
+    made: MakeServer = import_module("oxbridge._app").app_server
     return made
 
 

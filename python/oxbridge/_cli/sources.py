@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import difflib
 import os
-import tomllib
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -92,6 +91,8 @@ def read_toml(path: str) -> dict[str, tuple[Any, str]]:
     Raises:
         CommandError: The file cannot be read, or has a key that is no option.
     """
+    import tomllib
+
     try:
         with Path(path).open("rb") as file:
             table: Any = tomllib.load(file)

@@ -15,12 +15,9 @@ from typing import Any
 
 from oxbridge._supervisor.notify import ServiceManager
 from oxbridge._supervisor.pidfile import PidFile
-from oxbridge._supervisor.pool import Pool
-from oxbridge._supervisor.process import default_command
 from oxbridge._supervisor.settings import Admin, Announce, Settings
 from oxbridge._supervisor.signals import Signals
 from oxbridge._supervisor.sockets import Listening
-from oxbridge._supervisor.supervisor import SIGNALS, Supervisor
 
 __all__ = ["Admin", "Announce", "Settings", "supervise"]
 
@@ -66,6 +63,11 @@ def supervise(
             one sentence.
         ValueError: An address is malformed.
     """
+    # What runs workers is imported only where there are some.
+    from oxbridge._supervisor.pool import Pool
+    from oxbridge._supervisor.process import default_command
+    from oxbridge._supervisor.supervisor import SIGNALS, Supervisor
+
     with contextlib.ExitStack() as until_the_end:
         signals = until_the_end.enter_context(Signals(SIGNALS))
         if settings.pid_file is not None:
