@@ -155,10 +155,10 @@ impl Inner {
             place,
             absent_until: None,
         };
-        if let (Some(tier), Some(lease), Some(known)) = (&self.tier, lease, self.known(&loaded)) {
-            if !tier.fill(&self.name, key, &known, lease).await {
-                loaded.place = None;
-            }
+        if let (Some(tier), Some(lease), Some(known)) = (&self.tier, lease, self.known(&loaded))
+            && !tier.fill(&self.name, key, &known, lease).await
+        {
+            loaded.place = None;
         }
         loaded
     }
