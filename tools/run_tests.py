@@ -4,7 +4,8 @@
 
 A test that cannot run on this machine is no failure, but it is never passed over in silence: it is
 listed by name at the end. A suite reports it with a line `NOT RUN: name (why)`. With --strict, any
-such test makes the run fail. Tests that failed are listed there, too.
+such test makes the run fail. Tests that failed are listed there, too, and where CI is set also
+those that failed and passed when they were run again (second_try.py).
 
 What the later suites run is built meanwhile, in the background: see `Suite.builds`.
 """
@@ -23,6 +24,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 import programs
+import second_try
 from background import Background, Build
 from clib_cargo import target_dir
 from tally import Tally, report
@@ -102,9 +104,21 @@ class Suite:
             tally.failed = 1
         if failed and not tally.failures:
             tally.failures.append(f"{self.name} - ended with status {status}")
+        if failed and self.counts and os.environ.get("CI"):
+            tally = self._try_again(tally, environment)
         took = f"{time.monotonic() - began:.0f} s"
         print(f"-- {self.name}: {took}, after {waited:.0f} s for its builds", flush=True)
         return tally
+
+    def _try_again(self, tally: Tally, environment: dict[str, str]) -> Tally:
+        """Run the failed tests once more, if they are few; give what is to be counted."""
+        command = second_try.command(self.command, tally)
+        if command is None:
+            return tally
+        print(f"\n-- {self.name}, what failed once more: {' '.join(command)}", flush=True)
+        second = Tally()
+        status = _stream(command, {**environment, **self.settings}, second)
+        return second_try.merged(tally, second, status)
 
     @property
     def beside(self) -> list[Build]:

@@ -19,6 +19,8 @@ class Tally:
     not_run: list[str] = field(default_factory=list)
     failures: list[str] = field(default_factory=list)
     """The failed tests by name, each with what it says of itself in a line."""
+    flaky: list[str] = field(default_factory=list)
+    """Those that passed when they were run again, with what they said the first time."""
     _panicked: int | None = field(default=None, init=False, repr=False, compare=False)
 
     def read(self, line: str) -> None:
@@ -64,12 +66,17 @@ def report(tallies: Iterable[Tally], *, strict: bool) -> int:
         total.failed += tally.failed
         total.not_run += tally.not_run
         total.failures += tally.failures
+        total.flaky += tally.flaky
     print()
     print(f"not run: {len(total.not_run)}")
     for name in total.not_run:
         print(f"  {name}")
     if strict and total.not_run:
         print("every test must run here, and the ones above did not")
+    if total.flaky:
+        print("passed only when run again, and wants to be mended:")
+    for flaky in total.flaky:
+        print(f"  {flaky}")
     if total.failures:
         # At the very end, where whoever sees only the end of a long log finds it.
         print("failed:")
