@@ -175,9 +175,12 @@ def count(
     *,
     cwd: Path,
     env: Mapping[str, str] | None = None,
-    threads: int = 1,
+    threads: int | None = 1,
 ) -> int:
-    """Count the instructions of one request, of the `threads` that work most."""
+    """Count the instructions of one request, of the `threads` that work most; None for all.
+
+    All where several share the work: how much each has of it is up to the system.
+    """
     with valgrind(command, cwd, env) as (server, counts):
         asker = ask(server)
         asker(WARM_UP)
@@ -195,7 +198,7 @@ def count(
         return _most(counts, threads) // COUNTED
 
 
-def _most(counts: Path, threads: int) -> int:
+def _most(counts: Path, threads: int | None) -> int:
     found = [
         int(total)
         for file in counts.parent.glob(f"{counts.name}-*")
@@ -203,7 +206,7 @@ def _most(counts: Path, threads: int) -> int:
     ]
     if not found or max(found) == 0:
         raise CannotCount(f"nothing was counted: {found}")
-    return sum(sorted(found)[-threads:])
+    return sum(found if threads is None else sorted(found)[-threads:])
 
 
 def interpreter() -> str:
