@@ -6,7 +6,7 @@ import asyncio
 from collections.abc import Callable, Sequence
 from importlib import import_module
 
-from oxbridge._app import AppServer
+from oxbridge._app_server import AppServer
 from oxbridge._looprun import LoopRun
 from oxbridge._loops import Companions, Pulse
 from oxbridge._oxbridge import Core

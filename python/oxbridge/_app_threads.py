@@ -9,7 +9,7 @@ import threading
 from collections.abc import Callable, Iterator
 from typing import Any
 
-from oxbridge._app import AppServer
+from oxbridge._app_server import AppServer
 from oxbridge._life import BEAT, Life
 from oxbridge._oxbridge import Core
 
