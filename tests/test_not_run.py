@@ -43,6 +43,10 @@ from tally import Tally
             Tally(failures=["/deps/life-8b - signal: 11, SIGSEGV: invalid"]),
         ),
         ("  process didn't exit successfully: `/deps/life-8b` (exit status: 101)", Tally()),
+        (
+            "  process didn't exit successfully: `/deps/life-8b` (exit status: 3)",
+            Tally(failures=["/deps/life-8b - exit status: 3"]),
+        ),
     ],
 )
 def test_each_kind_of_line_counts_as_what_it_says(line: str, wanted: Tally) -> None:

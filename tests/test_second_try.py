@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import signal
 import sys
 from pathlib import Path
 
@@ -73,6 +74,20 @@ def test_what_fails_twice_has_failed(suite: Suite, tmp_path: Path) -> None:
     assert (tally.passed, tally.failed, tally.flaky) == (1, 3, [])
     assert "ValueError: never" in tally.failures[-1]
     assert report([tally], strict=True) == 1
+
+
+def test_a_crash_is_not_tried_again(
+    suite: Suite, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.delenv("CI", raising=False)
+    # Two are known to pytest as those that failed last, and would pass now.
+    assert run(suite).failed == 2
+    monkeypatch.setenv("CI", "true")
+    with (tmp_path / "test_some.py").open("a") as file:
+        file.write("import os\ndef test_crash(): os.abort()\n")
+    tally = run(suite)
+    assert (tally.passed, tally.failed, tally.flaky) == (0, 1, [])
+    assert tally.failures == [f"some - ended with status {-signal.SIGABRT}"]
 
 
 def test_on_a_developers_machine_there_is_one_try(

@@ -97,6 +97,10 @@ class Suite:
             for line in outcome.output.splitlines():
                 tally.read(line)
         failed = status != 0 and status not in self.fine
+        if failed and self.counts and os.environ.get("CI"):
+            # Before what has no name is counted: a crash is not tried again.
+            tally = self._try_again(tally, environment)
+            failed = not tally.flaky
         if not self.counts:
             tally.passed, tally.failed = (0, 1) if failed else (1, 0)
         elif failed and tally.failed == 0:
@@ -104,8 +108,6 @@ class Suite:
             tally.failed = 1
         if failed and not tally.failures:
             tally.failures.append(f"{self.name} - ended with status {status}")
-        if failed and self.counts and os.environ.get("CI"):
-            tally = self._try_again(tally, environment)
         took = f"{time.monotonic() - began:.0f} s"
         print(f"-- {self.name}: {took}, after {waited:.0f} s for its builds", flush=True)
         return tally

@@ -24,9 +24,8 @@ def command(first: list[str], tally: Tally) -> list[str] | None:
         return [*first, "--last-failed", "--last-failed-no-failures=none"]
     # A name with a space is that of an example in documentation.
     if first[:2] == ["cargo", "test"] and not any(" " in name for name in names):
-        rest = first[first.index("--") + 1 :] if "--" in first else []
-        of_cargo = first[: first.index("--")] if "--" in first else first
-        return [*of_cargo, "--", *rest, "--exact", *names]
+        end = [] if "--" in first else ["--"]
+        return [*first, *end, "--exact", *names]
     return None
 
 
